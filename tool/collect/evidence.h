@@ -1,0 +1,88 @@
+/* Evidence: what was seen of a target over a window of time, in the form the diagnosis reads.
+ *
+ * A target (a process, a Go service, files in time order) adds one observation at a time. Growth is
+ * kept as one series per (stack, size class, kind): that is fine enough to tell a table that doubles
+ * from nodes that pile up, and coarse enough that sampling error averages out. Stacks are symbolized
+ * once, when they first appear.
+ *
+ * When a window grows past EBB_EVIDENCE_MAX_OBSERVATIONS, every second observation is dropped, so
+ * memory stays bounded however long one looks. Not thread-safe. */
+#ifndef EBB_TOOL_COLLECT_EVIDENCE_H
+#define EBB_TOOL_COLLECT_EVIDENCE_H
+
+#include "base/arena.h"
+#include "base/vec.h"
+#include "channel/layout.h"
+#include "tool/collect/limits.h"
+#include "tool/collect/symbols.h"
+
+#define EBB_EVIDENCE_MAX_OBSERVATIONS 512
+
+/* The state of one series at one observation, since the program's start. Weighted (unbiased)
+ * estimates, except the two sample counts, which are the raw sampled events behind them. */
+struct ebb_point {
+    uint32_t observation;
+    double alloc_objects, alloc_bytes;
+    double live_objects, live_bytes;
+    uint64_t alloc_samples, free_samples;
+};
+
+/* One (stack, size class, kind). A series without a point at an observation had not appeared yet. */
+struct ebb_series {
+    uint32_t stack;
+    uint16_t size_class;
+    uint8_t kind; /* enum ebb_kind */
+    struct ebb_points EBB_VEC(struct ebb_point) points;
+};
+
+/* A symbolized stack, inlined calls spread out, the leaf first. */
+struct ebb_evidence_stack {
+    const struct ebb_frame *frames;
+    size_t depth;
+    bool truncated;
+};
+
+/* One live sampled block at the last observation. */
+struct ebb_survivor {
+    uint32_t series;
+    uint64_t size;
+    double age_s, weight;
+    uint32_t flags; /* EBB_SAMPLE_... */
+};
+
+struct ebb_observation {
+    double time_s; /* since the first observation */
+    struct ebb_memory memory;
+    struct ebb_limit limit;
+    uint64_t allocs, frees, alloc_bytes; /* exact, since the program's start */
+    uint64_t threads;
+    double live_bytes;
+    double live_bytes_sd; /* standard deviation of live_bytes by sampling */
+};
+
+struct ebb_evidence {
+    struct ebb_arena arena;
+    const char *target; /* as the user named it */
+    const char *kind;   /* "c", "go", "ebb" */
+    pid_t pid;
+    const char *executable; /* path of the main module, "" unknown */
+    uint64_t period;        /* mean bytes between samples; 1: everything was recorded */
+    double age_s;           /* of the process at the first observation */
+    bool ended;             /* the process is gone */
+    const char *end_reason; /* "", "exited with status 1", "killed by SIGKILL", ... */
+    bool complete;          /* the whole asked-for window was seen */
+    double window_s;        /* asked for */
+    uint64_t dropped;       /* channel entries that found no room: the evidence has holes */
+
+    struct ebb_observations EBB_VEC(struct ebb_observation) observations;
+    struct ebb_stacks EBB_VEC(struct ebb_evidence_stack) stacks;
+    struct ebb_serieses EBB_VEC(struct ebb_series) series;
+    struct ebb_survivors EBB_VEC(struct ebb_survivor) survivors; /* of the last observation */
+};
+
+void ebb_evidence_free(struct ebb_evidence *evidence);
+
+/* Drops every second observation when there are too many; called by targets after each one. */
+void ebb_evidence_thin(struct ebb_evidence *evidence);
+
+#endif

@@ -1,0 +1,58 @@
+/* A target: anything Ebb can look at, behind one interface. Commands do not care which kind it is.
+ *
+ *     PID                a process that publishes into the channel, or the record a dead one left
+ *     FILE...            saved profiles, in time order
+ *     -- CMD ARG...      a program to start under the agent
+ *
+ * Opening starts nothing but, for `--`, the program. Observing adds to the evidence; a profile can be
+ * taken at any time. A target may be several processes (a program that forks): each is a subject
+ * with evidence of its own. Not thread-safe. */
+#ifndef EBB_TOOL_COLLECT_TARGET_H
+#define EBB_TOOL_COLLECT_TARGET_H
+
+#include "base/error.h"
+#include "tool/collect/evidence.h"
+#include "tool/profile/profile.h"
+
+#include <stdbool.h>
+
+struct ebb_target;
+
+struct ebb_target_options {
+    uint64_t period;      /* mean bytes between samples for a started program; 0: 512 KiB */
+    bool output_to_stderr; /* a started program's stdout goes to our stderr */
+    bool only_parent;     /* do not follow children */
+};
+
+/* `words` are the command line's remaining arguments: one PID or path, several paths, or a command
+ * when `is_command`. Errors: no such process, static binary (points to the HTTP way), setuid, not
+ * executable, a process that does not publish (says how to start it). */
+int ebb_target_open(char *const *words, size_t count, bool is_command,
+                    const struct ebb_target_options *options, struct ebb_target **target,
+                    struct ebb_error *error);
+
+/* Lets go. A started program that still runs is ended (SIGTERM, after `grace_s` SIGKILL) unless
+ * `keep`. Records of processes that are gone are removed once they were read. */
+void ebb_target_close(struct ebb_target *target, bool keep, double grace_s);
+
+/* Looks once: adds an observation to every subject, discovering new ones. 0; 1 when the target has
+ * ended (the last observation was still added); negative errno and the line when it could not look. */
+int ebb_target_observe(struct ebb_target *target, struct ebb_error *error);
+
+/* The processes seen so far, the started one first. Owned by the target. */
+size_t ebb_target_subject_count(const struct ebb_target *target);
+struct ebb_evidence *ebb_target_subject(const struct ebb_target *target, size_t index);
+
+/* The profile of subject `index` now: "heap" (default type inuse_space), "allocs" (the same with
+ * alloc_space), "threadcreate". The caller frees it. */
+int ebb_target_profile(struct ebb_target *target, size_t index, const char *name,
+                       struct ebb_profile **profile, struct ebb_error *error);
+
+/* For a started program: its pid and, once it ended, the status as the shell counts it. */
+pid_t ebb_target_pid(const struct ebb_target *target);
+bool ebb_target_running(struct ebb_target *target);
+int ebb_target_status(const struct ebb_target *target);
+/* Sends a signal to the started program's process group; no-op when it is gone. */
+void ebb_target_signal(struct ebb_target *target, int signal);
+
+#endif
