@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""Sums up a meson test log: what was skipped and why, then one plain line.
+
+Counts single cases where a test reports them (cmocka's output), otherwise the test as a whole.
+A case says why it is skipped with a line `skipped: REASON` before it calls skip(); a whole test
+prints the same line and exits with status 77. Exit status: 1 when anything failed or nothing ran.
+"""
+import json
+import re
+import sys
+
+CASE = re.compile(r"^\[\s*(OK|FAILED|SKIPPED|ERROR)\s*\] (\w+)\s*$", re.M)
+REASON = re.compile(r"^\s*skipped: (.*)$", re.M)
+KINDS = {"OK": "passed", "EXPECTEDFAIL": "passed", "SKIP": "skipped"}
+
+
+def main() -> int:
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    for line in open(sys.argv[1], encoding="utf-8", errors="replace"):
+        test = json.loads(line)
+        output = (test.get("stdout") or "") + "\n" + (test.get("stderr") or "")
+        kind = KINDS.get(test["result"], "failed")
+        cases = {}
+        for result, name in CASE.findall(output):
+            if result in ("FAILED", "ERROR") or cases.get(name) != "failed":
+                cases[name] = {"OK": "passed", "SKIPPED": "skipped"}.get(result, "failed")
+        if kind == "failed" and "failed" not in cases.values():
+            cases[test["name"]] = "failed"
+        for result in cases.values() or [kind]:
+            counts[result] += 1
+        reasons = REASON.findall(output)
+        if kind == "skipped" or "skipped" in cases.values():
+            names = [n for n, r in cases.items() if r == "skipped"] or [test["name"]]
+            print(f"skipped: {test['name']}: {', '.join(names)}: {'; '.join(reasons) or 'no reason given'}")
+    print("{passed} passed, {failed} failed, {skipped} skipped".format(**counts))
+    return 1 if counts["failed"] or not counts["passed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
