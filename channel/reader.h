@@ -17,8 +17,9 @@
 
 struct ebb_reader;
 
-/* Who publishes. Strings are NUL-terminated and hold no control characters other than the NULs that
- * separate `command`'s arguments. */
+/* Who publishes. Strings are NUL-terminated valid UTF-8 and hold no control characters other than
+ * the NULs that separate `command`'s arguments; what does not fit became '?'. So are the modules'
+ * paths of a snapshot. */
 struct ebb_identity {
     char path[256]; /* of the record */
     pid_t pid, parent_pid;
@@ -33,7 +34,8 @@ struct ebb_identity {
 
 /* One consistent-enough copy of a record. Owned by the caller; free with ebb_snapshot_free.
  * Every index is in range: bucket.stack < stack_count, sample.bucket < bucket_count,
- * stack.first_frame + stack.depth <= frame_count, and alloc counters >= free counters. */
+ * stack.first_frame + stack.depth <= frame_count, alloc counters >= free counters, kinds and size
+ * classes are known ones, and no time lies after taken_ns. */
 struct ebb_snapshot {
     uint64_t taken_ns; /* CLOCK_MONOTONIC; for a dead process the time of its end where known */
     uint32_t state;    /* enum ebb_state */
@@ -52,6 +54,8 @@ struct ebb_snapshot {
     struct ebb_bucket *buckets;
     struct ebb_sample *samples; /* live ones only, in no particular order */
     size_t module_count, frame_count, stack_count, bucket_count, sample_count;
+
+    size_t capacity[EBB_TABLE_COUNT]; /* private: entries the buffers have room for */
 };
 
 /* Opens the record of a process. With several (an earlier image, an earlier process with the same
