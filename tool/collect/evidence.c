@@ -1,0 +1,54 @@
+/* See evidence.h. */
+#include "tool/collect/evidence.h"
+
+#include <string.h>
+
+void ebb_evidence_free(struct ebb_evidence *evidence)
+{
+    if (!evidence)
+        return;
+    for (size_t i = 0; i < evidence->series.len; i++)
+        ebb_vec_free(&evidence->series.items[i].points);
+    ebb_vec_free(&evidence->observations);
+    ebb_vec_free(&evidence->stacks);
+    ebb_vec_free(&evidence->series);
+    ebb_vec_free(&evidence->survivors);
+    ebb_arena_free(&evidence->arena);
+}
+
+/* How many observations may be kept: fewer when every one of them holds very many points. */
+static size_t most_observations(const struct ebb_evidence *evidence)
+{
+    enum { MAX_POINTS = 4 << 20, FEWEST = 64 };
+    size_t most = MAX_POINTS / (evidence->series.len + 1);
+    if (most < FEWEST)
+        most = FEWEST;
+    return most < EBB_EVIDENCE_MAX_OBSERVATIONS ? most : EBB_EVIDENCE_MAX_OBSERVATIONS;
+}
+
+/* The newest observation and every second one before it stay; point numbers follow. */
+static void halve(struct ebb_evidence *evidence)
+{
+    size_t parity = (evidence->observations.len - 1) % 2, kept = 0;
+    for (size_t i = parity; i < evidence->observations.len; i += 2)
+        evidence->observations.items[kept++] = evidence->observations.items[i];
+    evidence->observations.len = kept;
+    for (size_t i = 0; i < evidence->series.len; i++) {
+        struct ebb_points *points = &evidence->series.items[i].points;
+        kept = 0;
+        for (size_t k = 0; k < points->len; k++) {
+            struct ebb_point point = points->items[k];
+            if (point.observation % 2 != parity)
+                continue;
+            point.observation /= 2;
+            points->items[kept++] = point;
+        }
+        points->len = kept;
+    }
+}
+
+void ebb_evidence_thin(struct ebb_evidence *evidence)
+{
+    while (evidence->observations.len > most_observations(evidence))
+        halve(evidence);
+}
