@@ -92,8 +92,8 @@ void ebb_profile_free(struct ebb_profile *profile); /* NULL is fine */
 /* ---- in and out ---- */
 
 /* Reads a profile of any known format (gzip or plain: pprof protobuf, heap_v2, heapz_v2, heap
- * profile, heapprofile, growthz text with MAPPED_LIBRARIES), told apart by content. `name` stands in
- * messages. 0, or -EBADMSG / -ENOMEM / an errno and the line. */
+ * profile, heapprofile, growthz text with MAPPED_LIBRARIES), told apart by content. `name` stands
+ * in messages. 0, or -EBADMSG / -ENOMEM / an errno and the line. */
 int ebb_profile_read_file(const char *path, struct ebb_profile **profile, struct ebb_error *error);
 int ebb_profile_read_memory(const void *data, size_t size, const char *name,
                             struct ebb_profile **profile, struct ebb_error *error);
@@ -101,7 +101,8 @@ int ebb_profile_read_memory(const void *data, size_t size, const char *name,
 /* Encodes as gzipped pprof protobuf. The buffer is malloc'ed; the caller frees it. */
 int ebb_profile_encode(const struct ebb_profile *profile, void **data, size_t *size,
                        struct ebb_error *error);
-/* Writes it to a file: a temporary beside it that is renamed, so a full disk leaves the old file. */
+/* Writes it to a file: a temporary beside it that is renamed, so a full disk leaves the old file.
+ */
 int ebb_profile_write_file(const struct ebb_profile *profile, const char *path,
                            struct ebb_error *error);
 
@@ -124,18 +125,20 @@ uint32_t ebb_profile_builder_location(struct ebb_profile_builder *builder, uint3
                                       uint64_t address, const struct ebb_line *lines,
                                       size_t line_count);
 void ebb_profile_builder_sample(struct ebb_profile_builder *builder, const uint32_t *stack,
-                                size_t depth, const int64_t *values,
-                                const struct ebb_label *labels, size_t label_count);
+                                size_t depth, const int64_t *values, const struct ebb_label *labels,
+                                size_t label_count);
 /* The profile under construction, for the header fields (period, time, comments by string id). */
 struct ebb_profile *ebb_profile_builder_header(struct ebb_profile_builder *builder);
+void ebb_profile_builder_comment(struct ebb_profile_builder *builder, const char *text);
 int ebb_profile_builder_finish(struct ebb_profile_builder *builder, struct ebb_profile **profile,
                                struct ebb_error *error);
 void ebb_profile_builder_abandon(struct ebb_profile_builder *builder);
 
 /* ---- transformations: each makes a new profile ---- */
 
-/* Sum of `count` profiles with the same sample types; `scale[i]` (NULL: all 1) multiplies the values
- * of profile i, so {1, -1} makes the difference of two. Samples that become zero are dropped. */
+/* Sum of `count` profiles with the same sample types; `scale[i]` (NULL: all 1) multiplies the
+ * values of profile i, so {1, -1} makes the difference of two. Samples that become zero are
+ * dropped. */
 int ebb_profile_merge(const struct ebb_profile *const *profiles, const int *scale, size_t count,
                       struct ebb_profile **merged, struct ebb_error *error);
 
