@@ -1,0 +1,14 @@
+/* Signals as numbers to wait for, for subcommands that run until something happens.
+ *
+ * Handlers, not a blocked mask: handlers vanish at exec, so a program that is started meanwhile
+ * inherits nothing of ours. Signals that were ignored from the start (nohup) stay ignored. */
+#ifndef EBB_TOOL_COMMANDS_SIGNALS_H
+#define EBB_TOOL_COMMANDS_SIGNALS_H
+
+/* Catches `signals` (zero-terminated). 0 or a negative errno. Once per process. */
+int ebb_signals_catch(const int *signals);
+
+/* The next caught signal, in order of arrival; 0 when none came within `timeout_ms`. */
+int ebb_signals_wait(int timeout_ms);
+
+#endif
