@@ -24,7 +24,7 @@ static int add_block(struct ebb_arena *arena, size_t at_least)
         size = LARGEST_BLOCK;
     if (size < at_least)
         size = at_least;
-    if (size > SIZE_MAX - sizeof(struct ebb_arena_block))
+    if (size > PTRDIFF_MAX - sizeof(struct ebb_arena_block))
         return -1;
     struct ebb_arena_block *block = malloc(sizeof *block + size);
     if (!block)

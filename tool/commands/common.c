@@ -31,21 +31,30 @@ static double unit_seconds(const char *unit, size_t length)
     return length == 0 ? 1 : -1;
 }
 
+/* A number in plain decimal digits; negative when there is none, or when strtod would see more than
+ * that in it (hexadecimal, exponents). */
+static double parse_number(const char *text, const char **end)
+{
+    size_t digits = strspn(text, "0123456789.");
+    char *stop;
+    double number = digits > 0 ? strtod(text, &stop) : -1;
+    *end = text + digits;
+    return digits > 0 && stop == *end && isfinite(number) ? number : -1;
+}
+
 double ebb_parse_duration(const char *text)
 {
     double total = 0;
     if (!*text)
         return -1;
     while (*text) {
-        char *end;
-        if (!isdigit((unsigned char)*text) && *text != '.')
-            return -1;
-        double number = strtod(text, &end);
+        const char *end;
+        double number = parse_number(text, &end);
         size_t length = 0;
         while (isalpha((unsigned char)end[length]))
             length++;
         double unit = unit_seconds(end, length);
-        if (end == text || unit < 0 || !isfinite(number))
+        if (number < 0 || unit < 0)
             return -1;
         total += number * unit;
         text = end + length;
@@ -55,10 +64,8 @@ double ebb_parse_duration(const char *text)
 
 unsigned long long ebb_parse_size(const char *text)
 {
-    char *end;
-    if (!isdigit((unsigned char)*text))
-        return 0;
-    double number = strtod(text, &end);
+    const char *end;
+    double number = parse_number(text, &end);
     static const char units[] = "KMGT";
     double factor = 1;
     const char *unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
