@@ -142,6 +142,13 @@ void ebb_profile_builder_abandon(struct ebb_profile_builder *builder);
 int ebb_profile_merge(const struct ebb_profile *const *profiles, const int *scale, size_t count,
                       struct ebb_profile **merged, struct ebb_error *error);
 
+/* Cuts off the leaf ends of stacks what the profile itself declares uninteresting (`drop_frames`:
+ * an allocator's own functions), as pprof does before every view. Goes by names, so symbolize
+ * first; one that has none or drops nothing stays as it is. The only call that changes a profile in
+ * place: make it before sharing the profile. 0, -ENOMEM, or -EINVAL and a line when the expression
+ * is unusable (the profile is then unchanged). */
+int ebb_profile_prune(struct ebb_profile *profile, struct ebb_error *error);
+
 /* ---- questions ---- */
 
 /* The value index to show: `wanted` by name ("inuse_space", or a unique prefix), else the default
