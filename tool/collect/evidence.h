@@ -72,6 +72,8 @@ struct ebb_evidence {
     const char *end_reason; /* "", "exited with status 1", "killed by SIGKILL", ... */
     bool complete;          /* the whole asked-for window was seen */
     double window_s;        /* asked for */
+    bool reconstructed;     /* nobody watched: the history was made from the birth times of what was
+                               still held at the end, so growth is an upper estimate */
     uint64_t dropped;       /* channel entries that found no room: the evidence has holes */
 
     struct ebb_observations EBB_VEC(struct ebb_observation) observations;

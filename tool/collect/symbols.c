@@ -46,38 +46,63 @@ struct readable {
     const char *text;
 };
 
-struct ebb_symbolizer {
+/* What symbolizers of several processes have in common: files are opened and names are read once.
+ * Everything an answer refers to lives here. */
+struct shared {
+    unsigned users;
     struct ebb_arena arena;
     char *debug_path;
-    struct modules EBB_VEC(struct module *) modules; /* by start */
     struct files EBB_VEC(struct file *) files;
-    struct answer *answers; /* open addressing, a power of two slots, at most 3/4 full */
-    size_t answer_slots, answer_count;
-    struct readable *names; /* the same */
+    struct readable *names; /* open addressing, a power of two slots, at most 3/4 full */
     size_t name_slots, name_count;
-    struct ebb_frame exhausted; /* the answer when memory is short */
 };
+
+struct ebb_symbolizer {
+    struct shared *shared;
+    struct modules EBB_VEC(struct module *) modules; /* by start */
+    struct answer *answers; /* as `names` */
+    size_t answer_slots, answer_count;
+};
+
+/* The answer when memory is short. */
+static const struct ebb_frame exhausted = {"(out of memory)", "", "", 0, 0, "", false};
+
+struct ebb_symbolizer *ebb__symbolizer_new_beside(struct ebb_symbolizer *other)
+{
+    struct ebb_symbolizer *symbolizer = calloc(1, sizeof *symbolizer);
+    if (!symbolizer || !(symbolizer->shared = other ? other->shared
+                                                    : calloc(1, sizeof *symbolizer->shared))) {
+        free(symbolizer);
+        return NULL;
+    }
+    symbolizer->shared->users++;
+    return symbolizer;
+}
 
 struct ebb_symbolizer *ebb_symbolizer_new(void)
 {
-    struct ebb_symbolizer *symbolizer = calloc(1, sizeof *symbolizer);
-    if (symbolizer)
-        symbolizer->exhausted = (struct ebb_frame){"(out of memory)", "", "", 0, 0, "", false};
-    return symbolizer;
+    return ebb__symbolizer_new_beside(NULL);
+}
+
+static void shared_free(struct shared *shared)
+{
+    for (size_t i = 0; i < shared->files.len; i++)
+        ebb__object_close(shared->files.items[i]->object);
+    ebb_vec_free(&shared->files);
+    free(shared->names);
+    free(shared->debug_path);
+    ebb_arena_free(&shared->arena);
+    free(shared);
 }
 
 void ebb_symbolizer_free(struct ebb_symbolizer *symbolizer)
 {
     if (!symbolizer)
         return;
-    for (size_t i = 0; i < symbolizer->files.len; i++)
-        ebb__object_close(symbolizer->files.items[i]->object);
-    ebb_vec_free(&symbolizer->files);
     ebb_vec_free(&symbolizer->modules);
     free(symbolizer->answers);
-    free(symbolizer->names);
-    free(symbolizer->debug_path);
-    ebb_arena_free(&symbolizer->arena);
+    if (--symbolizer->shared->users == 0)
+        shared_free(symbolizer->shared);
     free(symbolizer);
 }
 
@@ -86,8 +111,8 @@ int ebb__symbolizer_debug_path(struct ebb_symbolizer *symbolizer, const char *pa
     char *copy = strdup(path);
     if (!copy)
         return -ENOMEM;
-    free(symbolizer->debug_path);
-    symbolizer->debug_path = copy;
+    free(symbolizer->shared->debug_path);
+    symbolizer->shared->debug_path = copy;
     return 0;
 }
 
@@ -122,22 +147,22 @@ static size_t module_at(const struct ebb_symbolizer *symbolizer, uint64_t addres
 static struct file *file_of(struct ebb_symbolizer *symbolizer,
                             const struct ebb_symbol_module *module)
 {
-    for (size_t i = 0; i < symbolizer->files.len; i++) {
-        struct file *file = symbolizer->files.items[i];
+    for (size_t i = 0; i < symbolizer->shared->files.len; i++) {
+        struct file *file = symbolizer->shared->files.items[i];
         if (strcmp(file->path, module->path) == 0 &&
             same_build_id(file->build_id, file->build_id_size, module->build_id,
                           module->build_id_size))
             return file;
     }
-    struct file *file = ebb_arena_zalloc(&symbolizer->arena, 1, sizeof *file);
-    uint8_t *build_id = ebb_arena_alloc(&symbolizer->arena, module->build_id_size + 1);
-    const char *path = ebb_arena_strdup(&symbolizer->arena, module->path);
+    struct file *file = ebb_arena_zalloc(&symbolizer->shared->arena, 1, sizeof *file);
+    uint8_t *build_id = ebb_arena_alloc(&symbolizer->shared->arena, module->build_id_size + 1);
+    const char *path = ebb_arena_strdup(&symbolizer->shared->arena, module->path);
     if (!file || !build_id || !path)
         return NULL;
     if (module->build_id_size > 0)
         memcpy(build_id, module->build_id, module->build_id_size);
     *file = (struct file){.path = path, .build_id = build_id, .build_id_size = module->build_id_size};
-    return ebb_vec_push(&symbolizer->files, file) < 0 ? NULL : file;
+    return ebb_vec_push(&symbolizer->shared->files, file) < 0 ? NULL : file;
 }
 
 static void forget_answers(struct ebb_symbolizer *symbolizer)
@@ -158,7 +183,7 @@ int ebb_symbolizer_add(struct ebb_symbolizer *symbolizer, const struct ebb_symbo
     if (past - first == 1 && same_module(&modules->items[first]->known, module))
         return 0;
     struct file *file = file_of(symbolizer, module);
-    struct module *added = ebb_arena_zalloc(&symbolizer->arena, 1, sizeof *added);
+    struct module *added = ebb_arena_zalloc(&symbolizer->shared->arena, 1, sizeof *added);
     if (!file || !added || ebb_vec_reserve(modules, modules->len + 1) < 0)
         return -ENOMEM;
     *added = (struct module){.known = *module, .file = file};
@@ -195,14 +220,14 @@ static uint64_t readable_hash(const char *directory, const char *raw)
     return ebb_mix64((uintptr_t)raw ^ ebb_mix64((uintptr_t)directory));
 }
 
-static int grow_names(struct ebb_symbolizer *symbolizer)
+static int grow_names(struct shared *shared)
 {
-    size_t slots = symbolizer->name_slots ? symbolizer->name_slots * 2 : 256;
+    size_t slots = shared->name_slots ? shared->name_slots * 2 : 256;
     struct readable *names = calloc(slots, sizeof *names);
     if (!names)
         return -ENOMEM;
-    for (size_t i = 0; i < symbolizer->name_slots; i++) {
-        struct readable *old = &symbolizer->names[i];
+    for (size_t i = 0; i < shared->name_slots; i++) {
+        struct readable *old = &shared->names[i];
         if (!old->raw)
             continue;
         size_t at = readable_hash(old->directory, old->raw) & (slots - 1);
@@ -210,29 +235,28 @@ static int grow_names(struct ebb_symbolizer *symbolizer)
             at = (at + 1) & (slots - 1);
         names[at] = *old;
     }
-    free(symbolizer->names);
-    symbolizer->names = names;
-    symbolizer->name_slots = slots;
+    free(shared->names);
+    shared->names = names;
+    shared->name_slots = slots;
     return 0;
 }
 
 /* The readable form of a function's name (`directory` NULL) or of a source path, from the cache; the
  * raw one when memory is short. */
-static const char *readable(struct ebb_symbolizer *symbolizer, const char *directory,
-                            const char *raw)
+static const char *readable(struct shared *shared, const char *directory, const char *raw)
 {
-    if (symbolizer->name_count * 4 >= symbolizer->name_slots * 3 && grow_names(symbolizer) < 0)
+    if (shared->name_count * 4 >= shared->name_slots * 3 && grow_names(shared) < 0)
         return raw;
-    size_t mask = symbolizer->name_slots - 1, at = readable_hash(directory, raw) & mask;
-    for (; symbolizer->names[at].raw; at = (at + 1) & mask)
-        if (symbolizer->names[at].raw == raw && symbolizer->names[at].directory == directory)
-            return symbolizer->names[at].text;
-    const char *text = directory ? ebb__source_path(&symbolizer->arena, directory, raw)
-                                 : ebb__demangle(&symbolizer->arena, raw);
+    size_t mask = shared->name_slots - 1, at = readable_hash(directory, raw) & mask;
+    for (; shared->names[at].raw; at = (at + 1) & mask)
+        if (shared->names[at].raw == raw && shared->names[at].directory == directory)
+            return shared->names[at].text;
+    const char *text = directory ? ebb__source_path(&shared->arena, directory, raw)
+                                 : ebb__demangle(&shared->arena, raw);
     if (!text)
         return raw;
-    symbolizer->names[at] = (struct readable){directory, raw, text};
-    symbolizer->name_count++;
+    shared->names[at] = (struct readable){directory, raw, text};
+    shared->name_count++;
     return text;
 }
 
@@ -244,7 +268,7 @@ static const char *base_name(const char *path)
 
 /* ---- answers ---- */
 
-static size_t frames_from_chain(struct ebb_symbolizer *symbolizer, const struct module *module,
+static size_t frames_from_chain(struct shared *shared, const struct module *module,
                                 const struct ebb_object_frame *chain, size_t count,
                                 struct ebb_frame *frames)
 {
@@ -253,9 +277,9 @@ static size_t frames_from_chain(struct ebb_symbolizer *symbolizer, const struct 
         const char *linkage = chain[i].linkage_name ? chain[i].linkage_name : name;
         const char *directory = chain[i].directory ? chain[i].directory : "";
         frames[i] = (struct ebb_frame){
-            .function = *linkage ? readable(symbolizer, NULL, linkage) : "",
+            .function = *linkage ? readable(shared, NULL, linkage) : "",
             .system_name = linkage,
-            .file = chain[i].file ? readable(symbolizer, directory, chain[i].file) : "",
+            .file = chain[i].file ? readable(shared, directory, chain[i].file) : "",
             .line = chain[i].line,
             .start_line = chain[i].start_line,
             .module = module->known.path,
@@ -272,11 +296,11 @@ static size_t frames_from_chain(struct ebb_symbolizer *symbolizer, const struct 
 static struct ebb_frame unnamed_frame(struct ebb_symbolizer *symbolizer,
                                       const struct module *module, uint64_t address)
 {
-    struct ebb_frame frame = symbolizer->exhausted;
-    char *name = module ? ebb_arena_printf(&symbolizer->arena, "%s+0x%" PRIx64,
+    struct ebb_frame frame = exhausted;
+    char *name = module ? ebb_arena_printf(&symbolizer->shared->arena, "%s+0x%" PRIx64,
                                            base_name(module->known.path),
                                            address - module->known.base)
-                        : ebb_arena_printf(&symbolizer->arena, "0x%" PRIx64, address);
+                        : ebb_arena_printf(&symbolizer->shared->arena, "0x%" PRIx64, address);
     if (name)
         frame.function = frame.system_name = name;
     if (module)
@@ -296,17 +320,17 @@ static const struct ebb_frame *look_up(struct ebb_symbolizer *symbolizer, uint64
         if (!file->tried) {
             file->tried = true;
             file->object = ebb__object_open(file->path, file->build_id, file->build_id_size,
-                                            &symbolizer->debug_path);
+                                            &symbolizer->shared->debug_path);
         }
         if (file->object)
             *count = ebb__object_chain(file->object, address - module->known.base, chain);
     }
     struct ebb_frame *frames =
-        ebb_arena_alloc(&symbolizer->arena, (*count ? *count : 1) * sizeof *frames);
+        ebb_arena_alloc(&symbolizer->shared->arena, (*count ? *count : 1) * sizeof *frames);
     if (!frames)
         return NULL;
     if (*count > 0) {
-        *count = frames_from_chain(symbolizer, module, chain, *count, frames);
+        *count = frames_from_chain(symbolizer->shared, module, chain, *count, frames);
     } else {
         frames[0] = unnamed_frame(symbolizer, module, address);
         *count = 1;
@@ -342,7 +366,7 @@ const struct ebb_frame *ebb_symbolize(struct ebb_symbolizer *symbolizer, uint64_
     *count = 1;
     if (symbolizer->answer_count * 4 >= symbolizer->answer_slots * 3 &&
         grow_answers(symbolizer) < 0)
-        return &symbolizer->exhausted;
+        return &exhausted;
     size_t mask = symbolizer->answer_slots - 1, at = ebb_mix64(address) & mask;
     for (; symbolizer->answers[at].frames; at = (at + 1) & mask) {
         if (symbolizer->answers[at].address == address) {
@@ -352,7 +376,7 @@ const struct ebb_frame *ebb_symbolize(struct ebb_symbolizer *symbolizer, uint64_
     }
     struct answer answer = {.address = address};
     if (!(answer.frames = look_up(symbolizer, address, &answer.count)))
-        return &symbolizer->exhausted;
+        return &exhausted;
     symbolizer->answers[at] = answer;
     symbolizer->answer_count++;
     *count = answer.count;
