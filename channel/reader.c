@@ -1,10 +1,10 @@
 /* Reading a record. See reader.h for the promises and layout.h for the format.
  *
- * How a snapshot is made. Tables refer to one another in one direction only: samples to buckets, buckets
- * to stacks, stacks to frames; and the writer publishes an entry after what it refers to. The reader
- * therefore goes the other way, samples first, and looks at each table's directory anew before it
- * copies the table, so that everything an entry refers to is already there. What still does not
- * fit comes from a damaged or hostile record and is emptied or dropped, never followed.
+ * How a snapshot is made. Tables refer to one another in one direction only: samples to buckets,
+ * buckets to stacks, stacks to frames; and the writer publishes an entry after what it refers to.
+ * The reader therefore goes the other way, samples first, and looks at each table's directory anew
+ * before it copies the table, so that everything an entry refers to is already there. What still
+ * does not fit comes from a damaged or hostile record and is emptied or dropped, never followed.
  *
  * Memory. A table's entries are counted only as far as its chunks lie inside the file and outside
  * its holes. Chunk k + 1 is twice chunk k, so even chunks that overlap one another cannot make a
@@ -78,8 +78,8 @@ static size_t read_at(int fd, void *buffer, size_t size, uint64_t offset)
     return have;
 }
 
-/* How many bytes the UTF-8 sequence at `text` has, when it is a well-formed printable character that
- * ends before `end`; else 0. */
+/* How many bytes the UTF-8 sequence at `text` has, when it is a well-formed printable character
+ * that ends before `end`; else 0. */
 static size_t printable_utf8(const unsigned char *text, const unsigned char *end)
 {
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -94,8 +94,8 @@ static size_t printable_utf8(const unsigned char *text, const unsigned char *end
             return 0;
         point = point << 6 | (text[i] & 0x3f);
     }
-    bool well_formed = point >= smallest[length] && point <= 0x10ffff &&
-                       !(point >= 0xd800 && point <= 0xdfff);
+    bool well_formed =
+        point >= smallest[length] && point <= 0x10ffff && !(point >= 0xd800 && point <= 0xdfff);
     return well_formed && point >= 0xa0 ? length : 0;
 }
 
@@ -252,7 +252,7 @@ static int open_record(const char *path, int patience_ms, struct ebb_reader **re
                        struct ebb_error *error)
 {
     *result = NULL;
-    if (strlen(path) >= sizeof ((struct ebb_identity *)0)->path)
+    if (strlen(path) >= sizeof((struct ebb_identity *)0)->path)
         return ebb_error_set(error, -ENAMETOOLONG, "%s: the path is too long", path);
     struct ebb_reader *reader = calloc(1, sizeof *reader);
     if (!reader)
@@ -314,7 +314,7 @@ static pid_t pid_of_name(const char *name)
 static int open_entry(const char *name, int patience_ms, struct ebb_reader **reader,
                       struct ebb_error *error)
 {
-    char path[sizeof ((struct ebb_identity *)0)->path];
+    char path[sizeof((struct ebb_identity *)0)->path];
     int length = snprintf(path, sizeof path, "%s/%s", EBB_CHANNEL_DIRECTORY, name);
     if (length < 0 || (size_t)length >= sizeof path)
         return -ENAMETOOLONG;
@@ -333,7 +333,6 @@ static bool newer(const struct ebb_identity *a, const struct ebb_identity *b)
         return a->start_ticks > b->start_ticks;
     return a->started_ns > b->started_ns;
 }
-
 
 int ebb_reader_open(pid_t pid, struct ebb_reader **reader, struct ebb_error *error)
 {
@@ -490,8 +489,8 @@ static size_t chunk_entries(const struct table *table, unsigned chunk)
     return (size_t)1 << (table->first_shift + chunk);
 }
 
-/* How many of the `wanted` first entries of a chunk at `offset` are there: inside the file, after the
- * header, and not in a hole, where nothing was ever written. */
+/* How many of the `wanted` first entries of a chunk at `offset` are there: inside the file, after
+ * the header, and not in a hole, where nothing was ever written. */
 static size_t entries_there(const struct table *table, uint64_t offset, size_t wanted,
                             uint64_t file_size)
 {
@@ -532,8 +531,8 @@ static int table_load(const struct ebb_reader *reader, enum ebb_table which, str
     for (unsigned chunk = 0; chunk < directory.chunks && left > 0; chunk++) {
         size_t whole = chunk_entries(table, chunk), wanted = left < whole ? left : whole;
         table->chunk_offset[chunk] = directory.chunk_offset[chunk];
-        size_t there = entries_there(table, directory.chunk_offset[chunk], wanted,
-                                     (uint64_t)status.st_size);
+        size_t there =
+            entries_there(table, directory.chunk_offset[chunk], wanted, (uint64_t)status.st_size);
         table->count += there;
         left -= there;
         if (there < whole)
@@ -615,10 +614,9 @@ static int read_samples(struct ebb_reader *reader, struct ebb_snapshot *snapshot
         const struct ebb_sample *before = (const void *)reader->block[0];
         const struct ebb_sample *after = (const void *)reader->block[1];
         for (size_t i = 0; i < got; i++) {
-            bool stable = before[i].sequence == after[i].sequence &&
-                          before[i].size == after[i].size &&
-                          before[i].birth_ns == after[i].birth_ns &&
-                          before[i].bucket == after[i].bucket;
+            bool stable =
+                before[i].sequence == after[i].sequence && before[i].size == after[i].size &&
+                before[i].birth_ns == after[i].birth_ns && before[i].bucket == after[i].bucket;
             if (stable && after[i].sequence != 0)
                 snapshot->samples[snapshot->sample_count++] = after[i];
         }
@@ -684,8 +682,8 @@ static int read_totals(struct ebb_reader *reader, struct ebb_snapshot *snapshot,
     snapshot->dropped[EBB_TABLE_SHARDS] = table.dropped;
     snapshot->allocs = snapshot->frees = snapshot->alloc_bytes = snapshot->sampled = 0;
     for (size_t first = 0, got; first < table.count; first += got) {
-        got = table_read(&table, reader->block[0], first,
-                         block_entries(&table, table.count - first));
+        got =
+            table_read(&table, reader->block[0], first, block_entries(&table, table.count - first));
         if (got == 0)
             break;
         const struct ebb_shard *shards = (const void *)reader->block[0];
@@ -767,8 +765,7 @@ static void date(struct ebb_reader *reader, struct ebb_snapshot *snapshot, bool 
     for (size_t i = 0; i < snapshot->bucket_count; i++)
         snapshot->buckets[i].last_ns = smaller(snapshot->buckets[i].last_ns, snapshot->taken_ns);
     for (size_t i = 0; i < snapshot->sample_count; i++)
-        snapshot->samples[i].birth_ns =
-            smaller(snapshot->samples[i].birth_ns, snapshot->taken_ns);
+        snapshot->samples[i].birth_ns = smaller(snapshot->samples[i].birth_ns, snapshot->taken_ns);
 }
 
 int ebb_reader_snapshot(struct ebb_reader *reader, struct ebb_snapshot *snapshot,
@@ -797,8 +794,7 @@ int ebb_reader_snapshot(struct ebb_reader *reader, struct ebb_snapshot *snapshot
     snapshot->threads_created = header.threads_created;
     snapshot->lost_frees = header.lost_frees;
     struct stat status;
-    snapshot->record_bytes =
-        fstat(reader->fd, &status) == 0 ? (uint64_t)status.st_blocks * 512 : 0;
+    snapshot->record_bytes = fstat(reader->fd, &status) == 0 ? (uint64_t)status.st_blocks * 512 : 0;
     return 0;
 }
 

@@ -1,8 +1,8 @@
 /* The unwinder: the return addresses of the calling thread's stack, from inside the program.
  *
- * Works in code compiled without frame pointers. Takes no lock, allocates nothing, may be called from
- * signal handlers, on any stack, with any alignment of life around it; a stack it cannot follow ends
- * early instead of crashing. Keeps errno. */
+ * Works in code compiled without frame pointers. Takes no lock, allocates nothing, may be called
+ * from signal handlers, on any stack, with any alignment of life around it; a stack it cannot
+ * follow ends early instead of crashing. Keeps errno. */
 #ifndef EBB_CHANNEL_UNWIND_H
 #define EBB_CHANNEL_UNWIND_H
 
