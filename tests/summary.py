@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """Sums up a meson test log: what was skipped and why, then one plain line.
 
-Counts single cases where a test reports them (cmocka's output), otherwise the test as a whole.
-A case says why it is skipped with a line `skipped: REASON` before it calls skip(); a whole test
-prints the same line and exits with status 77. Exit status: 1 when anything failed or nothing ran.
+Counts single cases where a test reports them (cmocka, Python's unittest), otherwise the test as a
+whole. A cmocka case says why it is skipped with a line `skipped: REASON` before it calls skip(); a
+whole test prints the same line and exits with status 77. Exit status: 1 when anything failed or nothing ran.
 """
 import json
 import re
 import sys
 
 CASE = re.compile(r"^\[\s*(OK|FAILED|SKIPPED|ERROR)\s*\] (\w+)\s*$", re.M)
+PYTHON_CASE = re.compile(r"^(\w+) \([\w.]+\)(?:\n.*)? \.\.\. (?:.*\n)*?(ok|FAIL|ERROR|skipped '(.*)')$", re.M)
 REASON = re.compile(r"^\s*skipped: (.*)$", re.M)
 KINDS = {"OK": "passed", "EXPECTEDFAIL": "passed", "SKIP": "skipped"}
 
@@ -24,11 +25,14 @@ def main() -> int:
         for result, name in CASE.findall(output):
             if result in ("FAILED", "ERROR") or cases.get(name) != "failed":
                 cases[name] = {"OK": "passed", "SKIPPED": "skipped"}.get(result, "failed")
+        reasons = REASON.findall(output)
+        for name, result, reason in PYTHON_CASE.findall(output):
+            cases[name] = "passed" if result == "ok" else "skipped" if reason else "failed"
+            reasons += [reason] if reason else []
         if kind == "failed" and "failed" not in cases.values():
             cases[test["name"]] = "failed"
         for result in cases.values() or [kind]:
             counts[result] += 1
-        reasons = REASON.findall(output)
         if kind == "skipped" or "skipped" in cases.values():
             names = [n for n, r in cases.items() if r == "skipped"] or [test["name"]]
             print(f"skipped: {test['name']}: {', '.join(names)}: {'; '.join(reasons) or 'no reason given'}")

@@ -49,17 +49,15 @@ static double block_size(const struct ebb_profile *profile, size_t sample, int64
     return objects > 0 ? (double)bytes / (double)objects : 0;
 }
 
-/* Turns unbiased estimates back into what was sampled. */
+/* Turns unbiased estimates back into what was sampled. Bytes are the finer measure of the two, so
+ * the number of blocks follows from them. */
 static void unscale(int64_t *objects, int64_t *bytes, double size, int64_t period)
 {
     if (period <= 1 || *objects == 0 || size <= 0)
         return;
-    double sampled = -expm1(-size / (double)period);
-    int64_t count = llround((double)*objects * sampled);
-    if (count == 0)
-        count = *objects > 0 ? 1 : -1;
-    *objects = count;
-    *bytes = llround((double)*bytes * sampled);
+    *bytes = llround((double)*bytes * -expm1(-size / (double)period));
+    int64_t count = llround((double)*bytes / size);
+    *objects = count != 0 ? count : *objects > 0 ? 1 : -1;
 }
 
 static struct counts sample_counts(const struct ebb_profile *profile, const struct columns *columns,
