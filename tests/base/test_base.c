@@ -99,6 +99,7 @@ static void vector_survives_refusal(void **state)
     assert_int_equal(ebb_vec_reserve(&numbers, SIZE_MAX), -ENOMEM);
     assert_int_equal(ebb_vec_reserve(&numbers, SIZE_MAX / 8 + 1), -ENOMEM);
     assert_int_equal(numbers.len, 1);
+    assert_non_null(numbers.items);
     assert_int_equal(numbers.items[0], 7);
     assert_int_equal(ebb_vec_push(&numbers, 8), 0);
     assert_int_equal(numbers.items[1], 8);

@@ -155,19 +155,17 @@ static int run(int argc, char **argv)
     int stop = parse(argc, argv, &options);
     if (stop)
         return stop - 1;
-    if (options.token)
-        options.token = strdup(options.token);
-    unsetenv("EBB_TOKEN"); /* it is between us and the clients, not the program's */
 
     static const int passed_on[] = {SIGINT,  SIGTERM, SIGHUP,   SIGQUIT, SIGUSR1,
                                     SIGUSR2, SIGCONT, SIGWINCH, SIGCHLD, 0};
     struct ebb_error error = {0};
     struct ebb_server *server = NULL;
-    struct ebb_target *target;
+    struct ebb_target *target = NULL;
     const struct ebb_target_options target_options = {.period = options.period};
     int code = options.directory ? make_directory(options.directory, &error) : 0;
     if (code == 0 && options.address)
         code = ebb_server_listen(options.address, options.token, &server, &error);
+    unsetenv("EBB_TOKEN"); /* it is between us and the clients, not the program's */
     if (code == 0)
         code = ebb_signals_catch(passed_on);
     if (code == 0)

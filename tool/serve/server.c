@@ -91,13 +91,14 @@ static bool is_loopback(const struct sockaddr *address)
 /* The URL with the port that was really bound. */
 static void name_url(struct ebb_server *server, const char *host)
 {
-    struct sockaddr_storage bound;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } bound = {0};
     socklen_t size = sizeof bound;
-    unsigned port = 0;
-    if (getsockname(server->socket, (struct sockaddr *)&bound, &size) == 0)
-        port =
-            ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)(void *)&bound)->sin6_port
-                                              : ((struct sockaddr_in *)(void *)&bound)->sin_port);
+    getsockname(server->socket, &bound.any, &size);
+    unsigned port = ntohs(bound.any.sa_family == AF_INET6 ? bound.v6.sin6_port : bound.v4.sin_port);
     bool v6 = strchr(host, ':') != NULL;
     snprintf(server->url, sizeof server->url, "http://%s%s%s:%u/debug/pprof/", v6 ? "[" : "", host,
              v6 ? "]" : "", port);
