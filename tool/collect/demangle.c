@@ -29,7 +29,8 @@ static bool is_clone_suffix(const char *text)
 static size_t plain_length(const char *name)
 {
     size_t length = strcspn(name, "@");
-    for (const char *dot = strchr(name, '.'); dot && dot < name + length; dot = strchr(dot + 1, '.'))
+    for (const char *dot = strchr(name, '.'); dot && dot < name + length;
+         dot = strchr(dot + 1, '.'))
         if (dot > name && is_clone_suffix(dot))
             return (size_t)(dot - name);
     return length;
@@ -57,12 +58,12 @@ const char *ebb__source_path(struct ebb_arena *arena, const char *directory, con
 {
     /* A relative directory, as -ffile-prefix-map leaves, says nothing about where it was. */
     bool joined = file[0] != '/' && directory && directory[0] == '/';
-    char *path = joined ? ebb_arena_printf(arena, "%s/%s", directory, file)
-                        : ebb_arena_strdup(arena, file);
+    char *path =
+        joined ? ebb_arena_printf(arena, "%s/%s", directory, file) : ebb_arena_strdup(arena, file);
     if (!path)
         return NULL;
     bool absolute = path[0] == '/';
-    char *to = path; /* [path, to): what is straight already, without a slash at its end */
+    char *to = path;    /* [path, to): what is straight already, without a slash at its end */
     unsigned depth = 0; /* names in it that ".." can take back */
     for (const char *from = path; *from;) {
         size_t length = strcspn(from, "/");

@@ -74,6 +74,7 @@ struct ebb_evidence {
     double window_s;        /* asked for */
     bool reconstructed;     /* nobody watched: the history was made from the birth times of what was
                                still held at the end, so growth is an upper estimate */
+    const char *caution;    /* NULL, or one sentence on how far the evidence can be trusted */
     uint64_t dropped;       /* channel entries that found no room: the evidence has holes */
 
     struct ebb_observations EBB_VEC(struct ebb_observation) observations;

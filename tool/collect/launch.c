@@ -1,8 +1,8 @@
 /* See launch.h.
  *
- * The agent comes in through LD_PRELOAD, so a program qualifies when the dynamic loader of our own C
- * library will run it: a dynamic ELF file of this machine, not set-uid. Everything else would start
- * and then show nothing, so it is refused before it starts, with what to do instead. */
+ * The agent comes in through LD_PRELOAD, so a program qualifies when the dynamic loader of our own
+ * C library will run it: a dynamic ELF file of this machine, not set-uid. Everything else would
+ * start and then show nothing, so it is refused before it starts, with what to do instead. */
 #include "tool/collect/launch.h"
 
 #include "base/clock.h"
@@ -92,25 +92,24 @@ int ebb__launch_find(const char *command, char *path, size_t size, struct ebb_er
 
 /* ---- what can be preloaded ---- */
 
-static int check_privileges(const char *path, int fd, uid_t uid, gid_t gid,
-                            struct ebb_error *error)
+static int check_privileges(const char *path, int fd, uid_t uid, gid_t gid, struct ebb_error *error)
 {
     struct stat status;
     if (fstat(fd, &status) < 0)
         return ebb_error_set(error, -errno, "%s: %s", path, strerror(errno));
     /* What counts is whether the identity would change: then the loader ignores LD_PRELOAD. */
-    const char *bit = (status.st_mode & S_ISUID) && status.st_uid != uid ? "set-uid"
-                      : (status.st_mode & S_ISGID) && (status.st_mode & S_IXGRP) &&
-                              status.st_gid != gid
-                          ? "set-gid"
-                      : uid != 0 && fgetxattr(fd, "security.capability", NULL, 0) > 0
-                          ? "given file capabilities"
-                          : NULL;
+    const char *bit =
+        (status.st_mode & S_ISUID) && status.st_uid != uid ? "set-uid"
+        : (status.st_mode & S_ISGID) && (status.st_mode & S_IXGRP) && status.st_gid != gid
+            ? "set-gid"
+        : uid != 0 && fgetxattr(fd, "security.capability", NULL, 0) > 0 ? "given file capabilities"
+                                                                        : NULL;
     if (bit)
-        return ebb_error_set(error, -EPERM,
-                             "%s is %s, so the loader does not accept the agent; run it as the user "
-                             "it becomes, or a copy without that permission",
-                             path, bit);
+        return ebb_error_set(
+            error, -EPERM,
+            "%s is %s, so the loader does not accept the agent; run it as the user "
+            "it becomes, or a copy without that permission",
+            path, bit);
     return 0;
 }
 
@@ -119,9 +118,9 @@ static const char *machine_name(unsigned machine)
     static const struct {
         unsigned machine;
         const char *name;
-    } names[] = {{EM_386, "32-bit x86"},   {EM_X86_64, "x86-64"},  {EM_ARM, "32-bit ARM"},
-                 {EM_AARCH64, "AArch64"},  {EM_PPC64, "POWER"},    {EM_S390, "s390"},
-                 {EM_RISCV, "RISC-V"},     {EM_MIPS, "MIPS"}};
+    } names[] = {{EM_386, "32-bit x86"},  {EM_X86_64, "x86-64"}, {EM_ARM, "32-bit ARM"},
+                 {EM_AARCH64, "AArch64"}, {EM_PPC64, "POWER"},   {EM_S390, "s390"},
+                 {EM_RISCV, "RISC-V"},    {EM_MIPS, "MIPS"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (names[i].machine == machine)
             return names[i].name;
@@ -136,9 +135,8 @@ static bool is_go(Elf *elf)
         return false;
     for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section));) {
         GElf_Shdr header;
-        const char *name = gelf_getshdr(section, &header)
-                               ? elf_strptr(elf, names, header.sh_name)
-                               : NULL;
+        const char *name =
+            gelf_getshdr(section, &header) ? elf_strptr(elf, names, header.sh_name) : NULL;
         if (name && strcmp(name, ".go.buildinfo") == 0)
             return true;
     }
@@ -171,8 +169,8 @@ static int check_elf(const char *path, int fd, struct ebb_error *error)
     char loader[256];
     int code = 0;
     if (!elf || elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header)) {
-        code = ebb_error_set(error, -ENOEXEC, "%s: neither an ELF program nor a script with #!",
-                             path);
+        code =
+            ebb_error_set(error, -ENOEXEC, "%s: neither an ELF program nor a script with #!", path);
     } else if (header.e_machine != OWN_MACHINE || header.e_ident[EI_CLASS] != ELFCLASS64) {
         code = ebb_error_set(error, -ENOEXEC, "%s: a program for %s; this agent is for %s", path,
                              machine_name(header.e_machine), machine_name(OWN_MACHINE));
@@ -265,9 +263,7 @@ int ebb__launch_find_agent(char *path, size_t size, struct ebb_error *error)
 {
     static const char *const places[] = {
         "../agent/libebb-agent.so", /* the build tree */
-        EBB_AGENT_INSTALLED,
-        "../lib/ebb/libebb-agent.so",
-        "../lib64/ebb/libebb-agent.so",
+        EBB_AGENT_INSTALLED,        "../lib/ebb/libebb-agent.so", "../lib64/ebb/libebb-agent.so",
         "libebb-agent.so",
     };
     const char *given = getenv("EBB_AGENT_PATH");
@@ -284,8 +280,9 @@ int ebb__launch_find_agent(char *path, size_t size, struct ebb_error *error)
     self[length > 0 ? length : 0] = '\0';
     char *slash = strrchr(self, '/');
     if (!slash)
-        return ebb_error_set(error, -ENOENT, "cannot find libebb-agent.so: /proc is not mounted; "
-                                             "name it in EBB_AGENT_PATH");
+        return ebb_error_set(error, -ENOENT,
+                             "cannot find libebb-agent.so: /proc is not mounted; "
+                             "name it in EBB_AGENT_PATH");
     *slash = '\0';
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         char candidate[2 * PATH_MAX];
@@ -323,8 +320,8 @@ struct environment {
 
 static bool is_agent_variable(const char *item)
 {
-    static const char *const names[] = {"LD_PRELOAD=", "EBB_SAMPLE=", "EBB_SESSION=", "EBB_ROOT=",
-                                        "EBB_FOLLOW="};
+    static const char *const names[] = {
+        "LD_PRELOAD=", "EBB_SAMPLE=", "EBB_SESSION=", "EBB_ROOT=", "EBB_FOLLOW="};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strncmp(item, names[i], strlen(names[i])) == 0)
             return true;
@@ -361,7 +358,7 @@ static struct environment *environment_new(const struct ebb_launch *launch)
         if (!is_agent_variable(environ[i]))
             environment->items[kept++] = environ[i];
     environment->items[kept++] = environment->preload;
-    char (*own)[40] = environment->own;
+    char(*own)[40] = environment->own;
     snprintf(*own, sizeof *own, "EBB_SAMPLE=%" PRIu64, launch->period);
     environment->items[kept++] = *own++;
     snprintf(*own, sizeof *own, "EBB_SESSION=%016" PRIx64, launch->session);

@@ -17,8 +17,8 @@ struct ebb_launch {
     bool only_parent;      /* children are not followed */
 };
 
-/* Finds a command as execvp would: by path when it has a slash, else along PATH. -ENOENT, -EACCES or
- * -EISDIR and the line. `path` holds at least PATH_MAX bytes. */
+/* Finds a command as execvp would: by path when it has a slash, else along PATH. -ENOENT, -EACCES
+ * or -EISDIR and the line. `path` holds at least PATH_MAX bytes. */
 int ebb__launch_find(const char *command, char *path, size_t size, struct ebb_error *error);
 
 /* Whether the agent can be preloaded into a program, for a user with these ids. A script is as good

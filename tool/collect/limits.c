@@ -1,12 +1,12 @@
 /* See limits.h.
  *
- * Every candidate for a ceiling is a pair of what it counts and how far that may go; the one with the
- * least room left wins.
+ * Every candidate for a ceiling is a pair of what it counts and how far that may go; the one with
+ * the least room left wins.
  *
- *     cgroup v2   memory.max against memory.current, at the process's group and every group above it
- *     cgroup v1   memory.limit_in_bytes against memory.usage_in_bytes, likewise
- *     ulimit      RLIMIT_AS against the virtual size, RLIMIT_DATA against private writable mappings
- *     machine     MemAvailable beside what the process holds already
+ *     cgroup v2   memory.max against memory.current, at the process's group and every group above
+ * it cgroup v1   memory.limit_in_bytes against memory.usage_in_bytes, likewise ulimit RLIMIT_AS
+ * against the virtual size, RLIMIT_DATA against private writable mappings machine     MemAvailable
+ * beside what the process holds already
  *
  * A group's usage counts the page cache of files it read, which the kernel drops before anything is
  * killed; that share (inactive_file + active_file of memory.stat) is not held against the limit. */
@@ -73,14 +73,10 @@ int ebb__memory_read_below(const char *root, pid_t pid, bool thorough, struct eb
     if (!file)
         return errno == ENOENT ? -ESRCH : -errno;
     const struct field status[] = {
-        {"VmRSS:", &memory->rss, 1024},
-        {"RssAnon:", &memory->rss_anonymous, 1024},
-        {"RssFile:", &memory->rss_file, 1024},
-        {"RssShmem:", &memory->rss_shared, 1024},
-        {"VmHWM:", &memory->rss_peak, 1024},
-        {"VmSize:", &memory->virtual_size, 1024},
-        {"VmData:", &memory->data_size, 1024},
-        {"VmSwap:", &memory->swap, 1024},
+        {"VmRSS:", &memory->rss, 1024},        {"RssAnon:", &memory->rss_anonymous, 1024},
+        {"RssFile:", &memory->rss_file, 1024}, {"RssShmem:", &memory->rss_shared, 1024},
+        {"VmHWM:", &memory->rss_peak, 1024},   {"VmSize:", &memory->virtual_size, 1024},
+        {"VmData:", &memory->data_size, 1024}, {"VmSwap:", &memory->swap, 1024},
         {"Threads:", &memory->threads, 1},
     };
     read_fields(file, status, sizeof status / sizeof *status);
@@ -114,8 +110,8 @@ static void offer(struct ebb_limit *tightest, uint64_t limit, uint64_t used, con
                   const char *detail)
 {
     if (limit == UINT64_MAX || used == UINT64_MAX ||
-        (tightest->source && room_left(limit, used) >=
-                                 room_left(tightest->limit_bytes, tightest->used_bytes)))
+        (tightest->source &&
+         room_left(limit, used) >= room_left(tightest->limit_bytes, tightest->used_bytes)))
         return;
     tightest->limit_bytes = limit;
     tightest->used_bytes = used;
@@ -162,8 +158,8 @@ struct generation {
     const char *inactive_file, *active_file; /* in memory.stat; with the groups below */
 };
 
-static const struct generation generation_1 = {
-    "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file ", "total_active_file "};
+static const struct generation generation_1 = {"memory.limit_in_bytes", "memory.usage_in_bytes",
+                                               "total_inactive_file ", "total_active_file "};
 static const struct generation generation_2 = {"memory.max", "memory.current", "inactive_file ",
                                                "active_file "};
 

@@ -1,10 +1,10 @@
 /* See object.h.
  *
- * libdwfl finds the files: the ELF file's own DWARF, the separate debug file, its dwz companion, the
- * compressed symbol table of .gnu_debugdata. Finding addresses is done here, because libdw answers
- * by walking a whole unit (dwarf_getscopes) or all symbols (dwfl_module_addrinfo) each time, and
- * because not every compiler writes .debug_aranges. Three indexes, each an array of address ranges
- * sorted by their low end:
+ * libdwfl finds the files: the ELF file's own DWARF, the separate debug file, its dwz companion,
+ * the compressed symbol table of .gnu_debugdata. Finding addresses is done here, because libdw
+ * answers by walking a whole unit (dwarf_getscopes) or all symbols (dwfl_module_addrinfo) each
+ * time, and because not every compiler writes .debug_aranges. Three indexes, each an array of
+ * address ranges sorted by their low end:
  *
  *     units      one range per contiguous piece of a compilation unit, from the unit's DIE
  *     functions  per unit, on the first question: every DW_TAG_subprogram that has code
@@ -34,7 +34,7 @@ struct range {
 struct ranges EBB_VEC(struct range);
 
 struct unit {
-    Dwarf_Die die;  /* carries the line table */
+    Dwarf_Die die; /* carries the line table */
     bool indexed;
     struct functions EBB_VEC(Dwarf_Die) functions;
     struct ranges ranges; /* items are functions */
@@ -45,7 +45,7 @@ struct unit {
 
 struct symbol {
     const char *name;
-    uint8_t rank;  /* the better of two names for one address has the lower rank */
+    uint8_t rank; /* the better of two names for one address has the lower rank */
 };
 
 struct ebb_object {
@@ -142,7 +142,8 @@ static int find_debuginfo(Dwfl_Module *module, void **userdata, const char *name
         setenv("DEBUGINFOD_MAXTIME", "60", 0);
     }
     uint64_t began = ebb_clock_ns();
-    int fd = dwfl_standard_find_debuginfo(module, userdata, name, base, file, link, checksum, found);
+    int fd =
+        dwfl_standard_find_debuginfo(module, userdata, name, base, file, link, checksum, found);
     if (asks && fd < 0) {
         wasted_ns += ebb_clock_ns() - began;
         if (wasted_ns > PATIENCE_S * UINT64_C(1000000000))
@@ -186,8 +187,8 @@ static int find_segments(struct ebb_object *object, Elf *elf)
     return 0;
 }
 
-struct ebb_object *ebb__object_open(const char *path, const uint8_t *build_id,
-                                    size_t build_id_size, char **debug_path)
+struct ebb_object *ebb__object_open(const char *path, const uint8_t *build_id, size_t build_id_size,
+                                    char **debug_path)
 {
     if (path[0] != '/')
         return NULL;
@@ -271,7 +272,9 @@ static uint8_t symbol_rank(const GElf_Sym *symbol, const char *name)
     unsigned type = GELF_ST_TYPE(symbol->st_info), binding = GELF_ST_BIND(symbol->st_info);
     unsigned underscores = (unsigned)strspn(name, "_");
     unsigned rank = (type == STT_NOTYPE ? 64u : 0u) +
-                    (binding == STB_GLOBAL ? 0u : binding == STB_WEAK ? 16u : 32u) +
+                    (binding == STB_GLOBAL ? 0u
+                     : binding == STB_WEAK ? 16u
+                                           : 32u) +
                     (underscores > 15 ? 15u : underscores);
     return (uint8_t)rank;
 }
@@ -500,8 +503,8 @@ static size_t chain_from_function(const struct unit *unit, Dwarf_Die *function, 
     size_t count = 0;
     memset(&chain[count], 0, sizeof *chain);
     name_function(function, &chain[count++]);
-    for (int depth = 0; depth < MAX_SCOPES && count < EBB_OBJECT_MAX_CHAIN &&
-                        inner_scope(&scope, address, &inner);
+    for (int depth = 0;
+         depth < MAX_SCOPES && count < EBB_OBJECT_MAX_CHAIN && inner_scope(&scope, address, &inner);
          depth++, scope = inner) {
         if (dwarf_tag(&inner) != DW_TAG_inlined_subroutine)
             continue;
@@ -546,7 +549,8 @@ size_t ebb__object_chain(struct ebb_object *object, uint64_t address,
         const struct range *function = ranges_find(&unit->ranges, address);
         Dwarf_Addr inside = address - object->dwarf_bias;
         if (function)
-            count = chain_from_function(unit, &unit->functions.items[function->item], inside, chain);
+            count =
+                chain_from_function(unit, &unit->functions.items[function->item], inside, chain);
         else if (symbol_name)
             locate(unit, inside, &chain[0]);
     }

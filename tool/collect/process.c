@@ -4,13 +4,12 @@
  * then; likewise a record's stack becomes a symbolized stack when its first series appears. So one
  * observation costs a copy of the record and one point per series.
  *
- * A program that is gone cannot be watched, but the blocks it still held tell when each was born. The
- * history is then reconstructed at evenly spaced times from those births: what was live at a time and
- * is live at the end. Blocks that came and went between are missing from it, so growth read off it is
- * an upper estimate; totals of allocations are spread evenly. */
+ * A program that is gone cannot be watched, but the blocks it still held tell when each was born.
+ * The history is then reconstructed at evenly spaced times from those births: what was live at a
+ * time and is live at the end. Blocks that came and went between are missing from it, so growth
+ * read off it is an upper estimate; totals of allocations are spread evenly. */
 #include "tool/collect/process.h"
 
-#include "base/clock.h"
 #include "tool/collect/symbolizer.h"
 
 #include <math.h>
@@ -32,7 +31,7 @@ struct ebb_process {
     size_t modules_known;
     struct numbers EBB_VEC(uint32_t) series_of_bucket, stack_of_stack; /* EBB_NONE: not yet */
     struct frames EBB_VEC(struct ebb_frame) frames; /* of a stack while it is put together */
-    uint64_t first_ns, last_ns; /* of the observations */
+    uint64_t first_ns, last_ns;                     /* of the observations */
 };
 
 struct ebb_process *ebb__process_new(struct ebb_reader *reader, const char *target,
@@ -53,6 +52,11 @@ struct ebb_process *ebb__process_new(struct ebb_reader *reader, const char *targ
     evidence->executable = process->identity.executable;
     evidence->period = process->identity.period;
     evidence->end_reason = "";
+    if (process->identity.agent_flags & EBB_AGENT_NO_MALLOC)
+        evidence->caution = "the program brings an allocator of its own that calls no malloc the "
+                            "agent can stand before: only its direct mappings were seen";
+    else if (process->identity.agent_flags & EBB_AGENT_FORKED)
+        evidence->caution = "a child by fork: what it had from its parent is not counted";
     if (!process->symbolizer || !evidence->target) {
         ebb__process_free(process);
         return NULL;
@@ -65,6 +69,8 @@ void ebb__process_free(struct ebb_process *process)
 {
     if (!process)
         return;
+    if (ebb__process_alive(process))
+        ebb_reader_done(process->reader); /* nobody reads it any more */
     ebb_reader_close(process->reader);
     ebb_snapshot_free(&process->snapshot);
     ebb_symbolizer_free(process->symbolizer);
@@ -88,6 +94,11 @@ const struct ebb_identity *ebb__process_identity(const struct ebb_process *proce
 bool ebb__process_ended(const struct ebb_process *process)
 {
     return !process->reader;
+}
+
+bool ebb__process_alive(const struct ebb_process *process)
+{
+    return process->reader && ebb_reader_alive(process->reader);
 }
 
 /* ---- stacks and series ---- */
@@ -114,11 +125,10 @@ static int learn_modules(struct ebb_process *process)
     return 0;
 }
 
-/* The agent stands between a thread's start and its function; it is not part of the program. */
-static bool is_agent(const struct ebb_frame *frame)
+bool ebb__is_agent_path(const char *path)
 {
-    const char *slash = strrchr(frame->module, '/');
-    return strcmp(slash ? slash + 1 : frame->module, "libebb-agent.so") == 0;
+    const char *slash = strrchr(path, '/');
+    return strcmp(slash ? slash + 1 : path, "libebb-agent.so") == 0;
 }
 
 static int symbolize_stack(struct ebb_process *process, const struct ebb_stack *stack,
@@ -132,7 +142,8 @@ static int symbolize_stack(struct ebb_process *process, const struct ebb_stack *
         const struct ebb_frame *frames =
             ebb_symbolize(process->symbolizer, addresses[i], true, &count);
         for (size_t k = 0; k < count; k++)
-            if (!is_agent(&frames[k]) && ebb_vec_push(&process->frames, frames[k]) < 0)
+            if (!ebb__is_agent_path(frames[k].module) &&
+                ebb_vec_push(&process->frames, frames[k]) < 0)
                 return -ENOMEM;
     }
     size_t depth = process->frames.len, bytes = depth * sizeof *process->frames.items;
@@ -231,8 +242,7 @@ static struct ebb_point point_of(const struct ebb_bucket *bucket, size_t observa
         .observation = (uint32_t)observation,
         .alloc_objects = (double)bucket->alloc_objects / EBB_OBJECT_SCALE,
         .alloc_bytes = (double)bucket->alloc_bytes,
-        .live_objects =
-            (double)(bucket->alloc_objects - bucket->free_objects) / EBB_OBJECT_SCALE,
+        .live_objects = (double)(bucket->alloc_objects - bucket->free_objects) / EBB_OBJECT_SCALE,
         .live_bytes = (double)(bucket->alloc_bytes - bucket->free_bytes),
         .alloc_samples = bucket->alloc_samples,
         .free_samples = bucket->free_samples,
@@ -272,8 +282,8 @@ static struct ebb_observation observe_totals(const struct ebb_process *process)
         observation.live_bytes +=
             (double)(snapshot->buckets[i].alloc_bytes - snapshot->buckets[i].free_bytes);
     for (size_t i = 0; i < snapshot->sample_count; i++)
-        variance += sample_variance(&snapshot->samples[i],
-                                    sample_weight(process, &snapshot->samples[i]));
+        variance +=
+            sample_variance(&snapshot->samples[i], sample_weight(process, &snapshot->samples[i]));
     observation.live_bytes_sd = sqrt(variance);
     return observation;
 }
@@ -432,6 +442,9 @@ static int reconstruct(struct ebb_process *process)
     }
     evidence->age_s = 0;
     evidence->reconstructed = true;
+    evidence->caution =
+        "the program was gone before it could be watched: its history is made from the "
+        "ages of what it still held, so growth is an upper estimate";
     return reconstruct_totals(process, start_ns, end_ns, variance_born);
 }
 

@@ -1,4 +1,5 @@
-/* One record of the channel: what it says, as evidence and as profiles. Internal to the collect room. */
+/* One record of the channel: what it says, as evidence and as profiles. Internal to the collect
+ * room. */
 #ifndef EBB_TOOL_COLLECT_PROCESS_H
 #define EBB_TOOL_COLLECT_PROCESS_H
 
@@ -18,17 +19,23 @@ struct ebb_evidence *ebb__process_evidence(struct ebb_process *process);
 const struct ebb_identity *ebb__process_identity(const struct ebb_process *process);
 
 /* Adds an observation. 0; 1 when this was the last one, because the process has ended or another
- * program took its place (the record is then done with and closed); negative errno and the line. A process that ended
- * before it was observed a few times has its history reconstructed from the births of what it still
- * held. */
+ * program took its place (the record is then done with and closed); negative errno and the line. A
+ * process that ended before it was observed a few times has its history reconstructed from the
+ * births of what it still held. */
 int ebb__process_observe(struct ebb_process *process, struct ebb_error *error);
 
 /* Whether the record was read to its end. */
 bool ebb__process_ended(const struct ebb_process *process);
+/* Whether the process itself still runs; false once the record was read to its end. */
+bool ebb__process_alive(const struct ebb_process *process);
 
 /* See ebb_target_profile. */
 int ebb__process_profile(struct ebb_process *process, const char *name,
                          struct ebb_profile **profile, struct ebb_error *error);
+
+/* Whether a module is the agent itself. It stands between a thread's start and the thread's
+ * function and is not part of the program, so neither evidence nor profiles show it. */
+bool ebb__is_agent_path(const char *path);
 
 /* The profile of one snapshot (process_profile.c). */
 int ebb__snapshot_profile(const struct ebb_snapshot *snapshot, const struct ebb_identity *identity,

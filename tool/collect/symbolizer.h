@@ -8,8 +8,8 @@
  * dwfl_standard_find_debuginfo). Call it before the first question. 0 or -ENOMEM. */
 int ebb__symbolizer_debug_path(struct ebb_symbolizer *symbolizer, const char *path);
 
-/* A symbolizer for another process that shares `other`'s open files, names and answers' memory: frames
- * it returns live until the last of them is freed. NULL: out of memory. */
+/* A symbolizer for another process that shares `other`'s open files, names and answers' memory:
+ * frames it returns live until the last of them is freed. NULL: out of memory. */
 struct ebb_symbolizer *ebb__symbolizer_new_beside(struct ebb_symbolizer *other);
 
 #endif

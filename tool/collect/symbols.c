@@ -12,6 +12,7 @@
 #include "tool/collect/demangle.h"
 #include "tool/collect/object.h"
 #include "tool/collect/symbolizer.h"
+#include "tool/profile/index.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,7 +35,7 @@ struct module {
 
 struct answer {
     uint64_t address;
-    const struct ebb_frame *frames; /* NULL: an empty slot */
+    const struct ebb_frame *frames;
     size_t count;
 };
 
@@ -42,7 +43,7 @@ struct answer {
  * addresses stand for them. */
 struct readable {
     const char *directory; /* of a source path, NULL for a function's name */
-    const char *raw;       /* NULL: an empty slot */
+    const char *raw;
     const char *text;
 };
 
@@ -53,15 +54,15 @@ struct shared {
     struct ebb_arena arena;
     char *debug_path;
     struct files EBB_VEC(struct file *) files;
-    struct readable *names; /* open addressing, a power of two slots, at most 3/4 full */
-    size_t name_slots, name_count;
+    struct readables EBB_VEC(struct readable) names;
+    struct ebb_index name_index;
 };
 
 struct ebb_symbolizer {
     struct shared *shared;
     struct modules EBB_VEC(struct module *) modules; /* by start */
-    struct answer *answers; /* as `names` */
-    size_t answer_slots, answer_count;
+    struct answers EBB_VEC(struct answer) answers;
+    struct ebb_index answer_index;
 };
 
 /* The answer when memory is short. */
@@ -70,8 +71,8 @@ static const struct ebb_frame exhausted = {"(out of memory)", "", "", 0, 0, "", 
 struct ebb_symbolizer *ebb__symbolizer_new_beside(struct ebb_symbolizer *other)
 {
     struct ebb_symbolizer *symbolizer = calloc(1, sizeof *symbolizer);
-    if (!symbolizer || !(symbolizer->shared = other ? other->shared
-                                                    : calloc(1, sizeof *symbolizer->shared))) {
+    if (!symbolizer ||
+        !(symbolizer->shared = other ? other->shared : calloc(1, sizeof *symbolizer->shared))) {
         free(symbolizer);
         return NULL;
     }
@@ -89,7 +90,8 @@ static void shared_free(struct shared *shared)
     for (size_t i = 0; i < shared->files.len; i++)
         ebb__object_close(shared->files.items[i]->object);
     ebb_vec_free(&shared->files);
-    free(shared->names);
+    ebb_vec_free(&shared->names);
+    ebb_index_free(&shared->name_index);
     free(shared->debug_path);
     ebb_arena_free(&shared->arena);
     free(shared);
@@ -100,7 +102,8 @@ void ebb_symbolizer_free(struct ebb_symbolizer *symbolizer)
     if (!symbolizer)
         return;
     ebb_vec_free(&symbolizer->modules);
-    free(symbolizer->answers);
+    ebb_vec_free(&symbolizer->answers);
+    ebb_index_free(&symbolizer->answer_index);
     if (--symbolizer->shared->users == 0)
         shared_free(symbolizer->shared);
     free(symbolizer);
@@ -161,15 +164,15 @@ static struct file *file_of(struct ebb_symbolizer *symbolizer,
         return NULL;
     if (module->build_id_size > 0)
         memcpy(build_id, module->build_id, module->build_id_size);
-    *file = (struct file){.path = path, .build_id = build_id, .build_id_size = module->build_id_size};
+    *file =
+        (struct file){.path = path, .build_id = build_id, .build_id_size = module->build_id_size};
     return ebb_vec_push(&symbolizer->shared->files, file) < 0 ? NULL : file;
 }
 
 static void forget_answers(struct ebb_symbolizer *symbolizer)
 {
-    if (symbolizer->answer_count > 0)
-        memset(symbolizer->answers, 0, symbolizer->answer_slots * sizeof *symbolizer->answers);
-    symbolizer->answer_count = 0;
+    symbolizer->answers.len = 0;
+    ebb_index_free(&symbolizer->answer_index);
 }
 
 int ebb_symbolizer_add(struct ebb_symbolizer *symbolizer, const struct ebb_symbol_module *module)
@@ -215,48 +218,22 @@ const struct ebb_symbol_module *ebb_symbolizer_module(const struct ebb_symbolize
 
 /* ---- names ---- */
 
-static uint64_t readable_hash(const char *directory, const char *raw)
-{
-    return ebb_mix64((uintptr_t)raw ^ ebb_mix64((uintptr_t)directory));
-}
-
-static int grow_names(struct shared *shared)
-{
-    size_t slots = shared->name_slots ? shared->name_slots * 2 : 256;
-    struct readable *names = calloc(slots, sizeof *names);
-    if (!names)
-        return -ENOMEM;
-    for (size_t i = 0; i < shared->name_slots; i++) {
-        struct readable *old = &shared->names[i];
-        if (!old->raw)
-            continue;
-        size_t at = readable_hash(old->directory, old->raw) & (slots - 1);
-        while (names[at].raw)
-            at = (at + 1) & (slots - 1);
-        names[at] = *old;
-    }
-    free(shared->names);
-    shared->names = names;
-    shared->name_slots = slots;
-    return 0;
-}
-
-/* The readable form of a function's name (`directory` NULL) or of a source path, from the cache; the
- * raw one when memory is short. */
+/* The readable form of a function's name (`directory` NULL) or of a source path, from the cache;
+ * the raw one when memory is short. */
 static const char *readable(struct shared *shared, const char *directory, const char *raw)
 {
-    if (shared->name_count * 4 >= shared->name_slots * 3 && grow_names(shared) < 0)
-        return raw;
-    size_t mask = shared->name_slots - 1, at = readable_hash(directory, raw) & mask;
-    for (; shared->names[at].raw; at = (at + 1) & mask)
-        if (shared->names[at].raw == raw && shared->names[at].directory == directory)
-            return shared->names[at].text;
+    uint64_t hash = ebb_mix64((uintptr_t)raw ^ ebb_mix64((uintptr_t)directory));
+    size_t probe = 0;
+    for (uint32_t i; (i = ebb_index_probe(&shared->name_index, hash, &probe)) != EBB_NONE;)
+        if (shared->names.items[i].raw == raw && shared->names.items[i].directory == directory)
+            return shared->names.items[i].text;
     const char *text = directory ? ebb__source_path(&shared->arena, directory, raw)
                                  : ebb__demangle(&shared->arena, raw);
     if (!text)
         return raw;
-    shared->names[at] = (struct readable){directory, raw, text};
-    shared->name_count++;
+    /* When there is no room in the cache, the text is made anew next time. */
+    if (ebb_vec_push(&shared->names, (struct readable){directory, raw, text}) == 0)
+        (void)ebb_index_add(&shared->name_index, hash, (uint32_t)shared->names.len - 1);
     return text;
 }
 
@@ -297,10 +274,10 @@ static struct ebb_frame unnamed_frame(struct ebb_symbolizer *symbolizer,
                                       const struct module *module, uint64_t address)
 {
     struct ebb_frame frame = exhausted;
-    char *name = module ? ebb_arena_printf(&symbolizer->shared->arena, "%s+0x%" PRIx64,
-                                           base_name(module->known.path),
-                                           address - module->known.base)
-                        : ebb_arena_printf(&symbolizer->shared->arena, "0x%" PRIx64, address);
+    char *name = module
+                     ? ebb_arena_printf(&symbolizer->shared->arena, "%s+0x%" PRIx64,
+                                        base_name(module->known.path), address - module->known.base)
+                     : ebb_arena_printf(&symbolizer->shared->arena, "0x%" PRIx64, address);
     if (name)
         frame.function = frame.system_name = name;
     if (module)
@@ -308,7 +285,8 @@ static struct ebb_frame unnamed_frame(struct ebb_symbolizer *symbolizer,
     return frame;
 }
 
-/* Looks an address up in the module's file. Returns the frames in the arena, NULL: out of memory. */
+/* Looks an address up in the module's file. Returns the frames in the arena, NULL: out of memory.
+ */
 static const struct ebb_frame *look_up(struct ebb_symbolizer *symbolizer, uint64_t address,
                                        size_t *count)
 {
@@ -338,47 +316,26 @@ static const struct ebb_frame *look_up(struct ebb_symbolizer *symbolizer, uint64
     return frames;
 }
 
-static int grow_answers(struct ebb_symbolizer *symbolizer)
-{
-    size_t slots = symbolizer->answer_slots ? symbolizer->answer_slots * 2 : 1024;
-    struct answer *answers = calloc(slots, sizeof *answers);
-    if (!answers)
-        return -ENOMEM;
-    for (size_t i = 0; i < symbolizer->answer_slots; i++) {
-        if (!symbolizer->answers[i].frames)
-            continue;
-        size_t at = ebb_mix64(symbolizer->answers[i].address) & (slots - 1);
-        while (answers[at].frames)
-            at = (at + 1) & (slots - 1);
-        answers[at] = symbolizer->answers[i];
-    }
-    free(symbolizer->answers);
-    symbolizer->answers = answers;
-    symbolizer->answer_slots = slots;
-    return 0;
-}
-
 const struct ebb_frame *ebb_symbolize(struct ebb_symbolizer *symbolizer, uint64_t address,
                                       bool is_return_address, size_t *count)
 {
     if (is_return_address && address > 0)
         address--; /* the call itself: the return address may belong to the next line or function */
-    *count = 1;
-    if (symbolizer->answer_count * 4 >= symbolizer->answer_slots * 3 &&
-        grow_answers(symbolizer) < 0)
-        return &exhausted;
-    size_t mask = symbolizer->answer_slots - 1, at = ebb_mix64(address) & mask;
-    for (; symbolizer->answers[at].frames; at = (at + 1) & mask) {
-        if (symbolizer->answers[at].address == address) {
-            *count = symbolizer->answers[at].count;
-            return symbolizer->answers[at].frames;
+    uint64_t hash = ebb_mix64(address);
+    size_t probe = 0;
+    for (uint32_t i; (i = ebb_index_probe(&symbolizer->answer_index, hash, &probe)) != EBB_NONE;) {
+        if (symbolizer->answers.items[i].address == address) {
+            *count = symbolizer->answers.items[i].count;
+            return symbolizer->answers.items[i].frames;
         }
     }
     struct answer answer = {.address = address};
-    if (!(answer.frames = look_up(symbolizer, address, &answer.count)))
+    if (!(answer.frames = look_up(symbolizer, address, &answer.count))) {
+        *count = 1;
         return &exhausted;
-    symbolizer->answers[at] = answer;
-    symbolizer->answer_count++;
+    }
+    if (ebb_vec_push(&symbolizer->answers, answer) == 0)
+        (void)ebb_index_add(&symbolizer->answer_index, hash, (uint32_t)symbolizer->answers.len - 1);
     *count = answer.count;
     return answer.frames;
 }
