@@ -45,7 +45,13 @@ static int read_window(struct ebb_window *window, struct ebb_profile **profile,
         return failed;
     if (window->size == 0)
         return ebb_error_set(error, -EBADMSG, "%s: empty file", window->source->name);
-    return ebb__pprof_read(window, profile, error);
+    if (!ebb__legacy_recognised(window->bytes, window->size))
+        return ebb__pprof_read(window, profile, error);
+    while (!failed && !window->ended)
+        failed = ebb__window_advance(window, 0, error);
+    if (failed)
+        return failed;
+    return ebb__legacy_read(window->bytes, window->size, window->source->name, profile, error);
 }
 
 int ebb_profile_read_memory(const void *data, size_t size, const char *name,

@@ -33,4 +33,9 @@ int ebb__window_advance(struct ebb_window *window, size_t used, struct ebb_error
 int ebb__pprof_read(struct ebb_window *window, struct ebb_profile **profile,
                     struct ebb_error *error);
 
+/* The same for texts, given the whole; `recognised` goes by their first line. */
+bool ebb__legacy_recognised(const void *data, size_t size);
+int ebb__legacy_read(const void *data, size_t size, const char *name, struct ebb_profile **profile,
+                     struct ebb_error *error);
+
 #endif
