@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Sums up a meson test log: what was skipped and why, then one plain line.
 
-Counts single cases where a test reports them (cmocka, Python's unittest), otherwise the test as a
-whole. A cmocka case says why it is skipped with a line `skipped: REASON` before it calls skip(); a
-whole test prints the same line and exits with status 77. Exit status: 1 when anything failed or nothing ran.
+Counts single cases where a test reports them (cmocka, Python's unittest, TAP), otherwise the test as
+a whole. A cmocka case says why it is skipped with a line `skipped: REASON` before it calls skip(); a
+whole test prints the same line and exits with status 77. Exit status: 1 when anything failed or
+nothing ran.
 """
 import json
 import re
@@ -11,6 +12,7 @@ import sys
 
 CASE = re.compile(r"^\[\s*(OK|FAILED|SKIPPED|ERROR)\s*\] (\w+)\s*$", re.M)
 PYTHON_CASE = re.compile(r"^(\w+) \([\w.]+\)(?:\n.*)? \.\.\. (?:.*\n)*?(ok|FAIL|ERROR|skipped '(.*)')$", re.M)
+TAP_CASE = re.compile(r"^(ok|not ok) \d+ -? ?(.*?)(?: # (?i:skip)\S* ?(.*))?$", re.M)
 REASON = re.compile(r"^\s*skipped: (.*)$", re.M)
 KINDS = {"OK": "passed", "EXPECTEDFAIL": "passed", "SKIP": "skipped"}
 
@@ -29,6 +31,9 @@ def main() -> int:
         for name, result, reason in PYTHON_CASE.findall(output):
             cases[name] = "passed" if result == "ok" else "skipped" if reason else "failed"
             reasons += [reason] if reason else []
+        for result, name, reason in TAP_CASE.findall(output):
+            cases[name] = "failed" if result == "not ok" else "skipped" if reason else "passed"
+            reasons += [f"{name}: {reason}"] if reason else []
         if kind == "failed" and "failed" not in cases.values():
             cases[test["name"]] = "failed"
         for result in cases.values() or [kind]:
