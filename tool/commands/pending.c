@@ -11,13 +11,7 @@ static int pending(int argc, char **argv)
     const struct ebb_command ebb_command_##name = {#name, group, summary, pending}
 
 PENDING(doctor, "Diagnose", "what keeps growing, why, until when, what to change");
-PENDING(run, "Serve", "run a program under the agent and serve its profiles");
-PENDING(serve, "Serve", "serve the profiles of a process over HTTP");
-PENDING(heap, "Take", "take a heap profile");
-PENDING(allocs, "Take", "take a profile of all allocations so far");
-PENDING(threads, "Take", "take a profile of thread creations");
 PENDING(ps, "Look", "which processes publish");
-PENDING(top, "Look", "the functions that hold the most");
 PENDING(tree, "Look", "the call tree");
 PENDING(peek, "Look", "callers and callees of a function");
 PENDING(list, "Look", "annotated source of a function");
