@@ -1,0 +1,126 @@
+// A C++ program that uses memory in one way, for the tests of the doctor:
+//
+//     growth KIND [BYTES_PER_SECOND]
+//
+// KIND is one of those in main's table. The functions that the doctor must name are remember(),
+// append() and lose(); the others are what a healthy program does.
+#include "pace.h"
+
+#include <cstdio>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace
+{
+
+struct record {
+    double values[12];
+};
+
+std::unordered_map<std::string, std::string> sessions;
+std::map<std::string, std::string> ordered;
+std::vector<record> history;
+std::unordered_map<int, std::unordered_map<std::string, std::string>> tenants;
+volatile char *lost;
+
+std::string key_of(unsigned long number)
+{
+    return "session/" + std::to_string(number) + "/of/a/visitor";
+}
+
+__attribute__((noinline)) void remember(unsigned long number)
+{
+    sessions[key_of(number)] = std::string(80, 'x');
+}
+
+__attribute__((noinline)) void remember_ordered(unsigned long number)
+{
+    ordered[key_of(number)] = std::string(80, 'x');
+}
+
+__attribute__((noinline)) void remember_tenant(unsigned long number)
+{
+    tenants[static_cast<int>(number % 200)][key_of(number)] = std::string(80, 'x');
+}
+
+__attribute__((noinline)) void append(unsigned long number)
+{
+    history.push_back(record{{static_cast<double>(number)}});
+}
+
+__attribute__((noinline)) void lose(unsigned long)
+{
+    lost = static_cast<char *>(malloc(200));
+    lost[0] = 1;
+}
+
+// A pool of blocks of mixed sizes that are replaced at random: constant size.
+void churn(unsigned long number)
+{
+    static std::vector<std::string> blocks(100000);
+    blocks[(number * 2654435761u) % blocks.size()] = std::string(40 + number % 300, 'c');
+}
+
+// A cache that fills up to 20 MB and is dropped whole.
+void saw(unsigned long number)
+{
+    static std::vector<std::string> blocks;
+    blocks.emplace_back(200, 's');
+    if (blocks.size() * 232 > 6u << 20) {
+        blocks.clear();
+        blocks.shrink_to_fit();
+    }
+    (void)number;
+}
+
+// Warms up to a plateau in the first two seconds of a usual rate, then reads only.
+void warm_up(unsigned long number)
+{
+    static std::unordered_map<std::string, std::string> cache;
+    std::string key = key_of(number % 40000);
+    if (cache.find(key) == cache.end())
+        cache[key] = std::string(80, 'w');
+}
+
+// A queue that is worked off as fast as it fills.
+void queue(unsigned long number)
+{
+    static std::deque<std::string> waiting;
+    waiting.push_back(key_of(number));
+    if (waiting.size() > 20000)
+        waiting.pop_front();
+}
+
+struct kind {
+    const char *name;
+    void (*step)(unsigned long);
+    double bytes; // of one step, about
+};
+
+const kind kinds[] = {
+    {"unordered_map", remember, 190}, {"map", remember_ordered, 210},
+    {"nested", remember_tenant, 190}, {"vector", append, 96},
+    {"lost", lose, 200},              {"churn", churn, 200},
+    {"saw", saw, 232},                {"warm_up", warm_up, 190},
+    {"queue", queue, 60},
+};
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+    for (const kind &kind : kinds) {
+        if (argc < 2 || strcmp(kind.name, argv[1]) != 0)
+            continue;
+        double rate = pace_rate(argc, argv, 2), owed = 0;
+        for (unsigned long number = 0;;)
+            for (owed += static_cast<double>(pace(rate)); owed >= kind.bytes; owed -= kind.bytes)
+                kind.step(number++);
+    }
+    fputs("usage: growth KIND [BYTES_PER_SECOND]\n", stderr);
+    return 2;
+}
