@@ -179,8 +179,7 @@ static int symbolize(struct symbolizing *symbolizing, const struct ebb_profile *
     bool any = false;
     symbolizing->symbolizer = ebb_symbolizer_new();
     symbolizing->mapping_known = calloc(in->mapping_count + 1, sizeof(bool));
-    if (!symbolizing->symbolizer || !symbolizing->mapping_known ||
-        add_modules(symbolizing, in) < 0)
+    if (!symbolizing->symbolizer || !symbolizing->mapping_known || add_modules(symbolizing, in) < 0)
         return ebb_error_set(error, -ENOMEM, "out of memory");
     for (size_t i = 0; i < in->mapping_count; i++)
         any = any || symbolizing->mapping_known[i];
