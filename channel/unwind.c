@@ -52,7 +52,6 @@
 enum {
     CACHE_BITS = 13,
     CACHE_ENTRIES = 1 << CACHE_BITS,
-    RULE_WORDS = sizeof(struct ebb_cfi_rule) / 8,
     MAX_PERMANENT = 512,
     PROBE_PAGE = 4096, /* no machine's pages are smaller */
     DESCENT_PAGES = 16,
@@ -164,35 +163,34 @@ static bool is_trampoline(const struct dl_find_object *object, uint64_t pc)
 
 struct cache_entry {
     uint64_t check; /* address ^ every word of the rule */
-    uint64_t words[RULE_WORDS];
+    uint64_t words[3];
 };
 
 static struct cache_entry cache[CACHE_ENTRIES] __attribute__((aligned(64)));
 
-static struct cache_entry *cache_slot(uint64_t address)
+static inline struct cache_entry *cache_slot(uint64_t address)
 {
-    return &cache[(address * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - CACHE_BITS)];
+    return &cache[(address ^ address >> CACHE_BITS) & (CACHE_ENTRIES - 1)];
 }
 
 static inline bool cache_get(uint64_t address, struct ebb_cfi_rule *rule)
 {
     const struct cache_entry *entry = cache_slot(address);
-    uint64_t words[RULE_WORDS], check = __atomic_load_n(&entry->check, __ATOMIC_RELAXED);
-    for (unsigned i = 0; i < RULE_WORDS; i++)
-        check ^= words[i] = __atomic_load_n(&entry->words[i], __ATOMIC_RELAXED);
+    const uint64_t check = __atomic_load_n(&entry->check, __ATOMIC_RELAXED);
+    const uint64_t words[] = {__atomic_load_n(&entry->words[0], __ATOMIC_RELAXED),
+                              __atomic_load_n(&entry->words[1], __ATOMIC_RELAXED),
+                              __atomic_load_n(&entry->words[2], __ATOMIC_RELAXED)};
     memcpy(rule, words, sizeof *rule);
-    return check == address;
+    return (check ^ words[0] ^ words[1] ^ words[2]) == address;
 }
 
 static void cache_put(uint64_t address, const struct ebb_cfi_rule *rule)
 {
     struct cache_entry *entry = cache_slot(address);
-    uint64_t words[RULE_WORDS], check = address;
+    uint64_t words[3];
     memcpy(words, rule, sizeof words);
-    for (unsigned i = 0; i < RULE_WORDS; i++)
-        check ^= words[i];
-    __atomic_store_n(&entry->check, check, __ATOMIC_RELAXED);
-    for (unsigned i = 0; i < RULE_WORDS; i++)
+    __atomic_store_n(&entry->check, address ^ words[0] ^ words[1] ^ words[2], __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < 3; i++)
         __atomic_store_n(&entry->words[i], words[i], __ATOMIC_RELAXED);
 }
 
@@ -377,6 +375,14 @@ static inline uint64_t strip_signature(uint64_t address)
 #endif
 }
 
+/* Loads a callee-saved register. One that cannot be found becomes 0, which ends the walk when a CFA
+ * depends on it. */
+static inline bool load_saved(struct walk *walk, uint64_t from, int32_t offset, uint64_t *value)
+{
+    *value = 0;
+    return offset == EBB_CFI_LOST || load(walk, from + (uint64_t)(int64_t)offset, value);
+}
+
 /* Goes from a frame to its caller; false when there is none, or none that can be found. */
 static inline bool step(struct walk *walk, const struct ebb_cfi_rule *rule)
 {
@@ -394,18 +400,14 @@ static inline bool step(struct walk *walk, const struct ebb_cfi_rule *rule)
     bool in_link = rule->flags & EBB_CFI_RA_IN_REG;
     if (cfa < walk->sp || (cfa == walk->sp && !in_link) || (in_link && !walk->link_valid))
         return false;
-    if (rule->flags & EBB_CFI_BASE_SAVED) {
-        if (rule->base_offset == 0)
-            walk->base = 0;
-        else if (!load(walk, cfa + (uint64_t)(int64_t)rule->base_offset, &walk->base))
-            return false;
-    }
-    if (rule->flags & EBB_CFI_FP_SAVED) {
-        if (rule->fp_offset == 0)
-            walk->fp = 0;
-        else if (!load(walk, cfa + (uint64_t)(int64_t)rule->fp_offset, &walk->fp))
-            return false;
-    }
+    uint64_t fp = walk->fp;
+    if ((rule->flags & EBB_CFI_BASE_SAVED) &&
+        !load_saved(walk, rule->flags & EBB_CFI_BASE_AT_FP ? fp : cfa, rule->base_offset,
+                    &walk->base))
+        return false;
+    if ((rule->flags & EBB_CFI_FP_SAVED) &&
+        !load_saved(walk, rule->flags & EBB_CFI_FP_AT_FP ? fp : cfa, rule->fp_offset, &walk->fp))
+        return false;
     if (in_link)
         walk->address = walk->link;
     else if (!load(walk, cfa + (uint64_t)(int64_t)rule->ra_offset, &walk->address))

@@ -281,9 +281,131 @@ static const uint8_t *search(const struct ebb_cfi_tables *tables, uint64_t pc)
     return pair[0] <= wanted ? (const uint8_t *)(uintptr_t)fde : NULL;
 }
 
+/* --- expressions ------------------------------------------------------------------------------ */
+
+/* A value that is (register, perhaps read through, perhaps none) + a constant. */
+struct value {
+    enum { CONSTANT, REGISTER, READ } kind;
+    uint64_t reg;
+    uint64_t inner,
+        number; /* CONSTANT: number; REGISTER: reg + number; READ: *(reg + inner) + number */
+};
+
+/* What two values make; false for a combination that is not of the form above. */
+static bool combine(uint8_t opcode, struct value *left, const struct value *right)
+{
+    bool constants = left->kind == CONSTANT && right->kind == CONSTANT;
+    uint64_t a = left->number, b = right->number;
+    int64_t sa = (int64_t)a, sb = (int64_t)b;
+    switch (opcode) {
+    case 0x22: /* plus */
+        if (right->kind != CONSTANT) {
+            if (left->kind != CONSTANT)
+                return false;
+            *left = *right;
+        }
+        left->number = a + b;
+        return true;
+    case 0x1c: /* minus */
+        left->number = a - b;
+        return right->kind == CONSTANT;
+    case 0x1a:
+        left->number = a & b;
+        return constants;
+    case 0x21:
+        left->number = a | b;
+        return constants;
+    case 0x24: /* shl */
+        left->number = b < 64 ? a << b : 0;
+        return constants;
+    case 0x25: /* shr */
+        left->number = b < 64 ? a >> b : 0;
+        return constants;
+    case 0x29:
+        left->number = a == b;
+        return constants;
+    case 0x2a:
+        left->number = sa >= sb;
+        return constants;
+    case 0x2b:
+        left->number = sa > sb;
+        return constants;
+    case 0x2c:
+        left->number = sa <= sb;
+        return constants;
+    case 0x2d:
+        left->number = sa < sb;
+        return constants;
+    case 0x2e:
+        left->number = a != b;
+        return constants;
+    default:
+        return false;
+    }
+}
+
+/* Evaluates an expression as far as it can be known beforehand. */
+static bool evaluate(struct cursor code, uint64_t pc, struct value *result)
+{
+    struct value stack[EXPRESSION_DEPTH];
+    unsigned depth = 0;
+    while (!code.bad && code.at < code.end) {
+        uint8_t opcode = u8(&code);
+        struct value next = {CONSTANT, 0, 0, 0};
+        if (opcode >= 0x30 && opcode <= 0x4f) { /* lit0 to lit31 */
+            next.number = opcode - 0x30u;
+        } else if (opcode >= 0x70 && opcode <= 0x8f) { /* breg0 to breg31 */
+            next.number = (uint64_t)sleb(&code);
+            next.reg = opcode - 0x70u;
+            next.kind = REGISTER;
+#if defined(__x86_64__)
+            if (next.reg == EBB_CFI_RA) { /* rip, which is known */
+                next.number += pc;
+                next.kind = CONSTANT;
+            }
+#endif
+        } else if (opcode == 0x08) { /* const1u */
+            next.number = u8(&code);
+        } else if (opcode == 0x09) { /* const1s */
+            next.number = (uint64_t)(int64_t)(int8_t)u8(&code);
+        } else if (opcode == 0x0a) { /* const2u */
+            next.number = u16(&code);
+        } else if (opcode == 0x10) { /* constu */
+            next.number = uleb(&code);
+        } else if (opcode == 0x11) { /* consts */
+            next.number = (uint64_t)sleb(&code);
+        } else if (opcode == 0x23 && depth > 0) { /* plus_uconst */
+            stack[depth - 1].number += uleb(&code);
+            continue;
+        } else if (opcode == 0x06 && depth > 0 && stack[depth - 1].kind == REGISTER) { /* deref */
+            struct value *top = &stack[depth - 1];
+            *top = (struct value){READ, top->reg, top->number, 0};
+            continue;
+        } else {
+            if (depth < 2 || !combine(opcode, &stack[depth - 2], &stack[depth - 1]))
+                return false;
+            depth--;
+            continue;
+        }
+        if (depth == EXPRESSION_DEPTH)
+            return false;
+        stack[depth++] = next;
+    }
+    if (code.bad || depth != 1)
+        return false;
+    *result = stack[0];
+    return true;
+}
+
 /* --- running the instructions ----------------------------------------------------------------- */
 
-enum how { HOW_SAME, HOW_SAVED, HOW_UNDEFINED, HOW_LOST };
+enum how {
+    HOW_SAME,
+    HOW_SAVED,       /* at the CFA plus the offset */
+    HOW_SAVED_AT_FP, /* at the frame pointer plus the offset */
+    HOW_UNDEFINED,
+    HOW_LOST,
+};
 
 struct saved {
     uint8_t how; /* enum how */
@@ -354,6 +476,17 @@ static bool advance(struct machine *machine, uint64_t steps)
     return true;
 }
 
+/* Realigned frames say where a register is relative to the frame pointer. */
+static void save_by_expression(struct machine *machine, uint64_t reg, struct cursor expression)
+{
+    struct value place;
+    if (evaluate(expression, machine->pc, &place) && place.kind == REGISTER &&
+        place.reg == EBB_CFI_FP)
+        set_slot(machine, reg, HOW_SAVED_AT_FP, (int64_t)place.number);
+    else
+        set_slot(machine, reg, HOW_LOST, 0);
+}
+
 /* One instruction of the extended kind. False: the row is complete, or (with code->bad) the
  * instruction is unknown. */
 static bool run_extended(struct machine *machine, struct cursor *code, uint8_t opcode)
@@ -418,7 +551,15 @@ static bool run_extended(struct machine *machine, struct cursor *code, uint8_t o
         machine->row.expression_end = code->at;
         return true;
     }
-    case 0x10: /* expression */
+    case 0x10: { /* expression */
+        reg = uleb(code);
+        uint64_t size = uleb(code);
+        struct cursor expression = {code->at, code->at, code->bad};
+        skip(code, size);
+        expression.end = code->at;
+        save_by_expression(machine, reg, expression);
+        return true;
+    }
     case 0x16: /* val_expression */
         set_slot(machine, uleb(code), HOW_LOST, 0);
         skip(code, uleb(code));
@@ -481,127 +622,11 @@ static bool run(struct machine *machine, struct cursor code)
     return !code.bad;
 }
 
-/* --- CFA expressions -------------------------------------------------------------------------- */
-
-/* A value that is (register, perhaps read through, perhaps none) + a constant. */
-struct value {
-    enum { CONSTANT, REGISTER, READ } kind;
-    uint64_t reg;
-    uint64_t inner,
-        number; /* CONSTANT: number; REGISTER: reg + number; READ: *(reg + inner) + number */
-};
-
-/* What two values make; false for a combination that is not of the form above. */
-static bool combine(uint8_t opcode, struct value *left, const struct value *right)
-{
-    bool constants = left->kind == CONSTANT && right->kind == CONSTANT;
-    uint64_t a = left->number, b = right->number;
-    int64_t sa = (int64_t)a, sb = (int64_t)b;
-    switch (opcode) {
-    case 0x22: /* plus */
-        if (right->kind != CONSTANT) {
-            if (left->kind != CONSTANT)
-                return false;
-            *left = *right;
-        }
-        left->number = a + b;
-        return true;
-    case 0x1c: /* minus */
-        left->number = a - b;
-        return right->kind == CONSTANT;
-    case 0x1a:
-        left->number = a & b;
-        return constants;
-    case 0x21:
-        left->number = a | b;
-        return constants;
-    case 0x24: /* shl */
-        left->number = b < 64 ? a << b : 0;
-        return constants;
-    case 0x25: /* shr */
-        left->number = b < 64 ? a >> b : 0;
-        return constants;
-    case 0x29:
-        left->number = a == b;
-        return constants;
-    case 0x2a:
-        left->number = sa >= sb;
-        return constants;
-    case 0x2b:
-        left->number = sa > sb;
-        return constants;
-    case 0x2c:
-        left->number = sa <= sb;
-        return constants;
-    case 0x2d:
-        left->number = sa < sb;
-        return constants;
-    case 0x2e:
-        left->number = a != b;
-        return constants;
-    default:
-        return false;
-    }
-}
-
-/* Evaluates a CFA expression as far as it can be known beforehand. */
-static bool evaluate(struct cursor code, uint64_t pc, struct value *result)
-{
-    struct value stack[EXPRESSION_DEPTH];
-    unsigned depth = 0;
-    while (!code.bad && code.at < code.end) {
-        uint8_t opcode = u8(&code);
-        struct value next = {CONSTANT, 0, 0, 0};
-        if (opcode >= 0x30 && opcode <= 0x4f) { /* lit0 to lit31 */
-            next.number = opcode - 0x30u;
-        } else if (opcode >= 0x70 && opcode <= 0x8f) { /* breg0 to breg31 */
-            next.number = (uint64_t)sleb(&code);
-            next.reg = opcode - 0x70u;
-            next.kind = REGISTER;
-#if defined(__x86_64__)
-            if (next.reg == EBB_CFI_RA) { /* rip, which is known */
-                next.number += pc;
-                next.kind = CONSTANT;
-            }
-#endif
-        } else if (opcode == 0x08) { /* const1u */
-            next.number = u8(&code);
-        } else if (opcode == 0x09) { /* const1s */
-            next.number = (uint64_t)(int64_t)(int8_t)u8(&code);
-        } else if (opcode == 0x0a) { /* const2u */
-            next.number = u16(&code);
-        } else if (opcode == 0x10) { /* constu */
-            next.number = uleb(&code);
-        } else if (opcode == 0x11) { /* consts */
-            next.number = (uint64_t)sleb(&code);
-        } else if (opcode == 0x23 && depth > 0) { /* plus_uconst */
-            stack[depth - 1].number += uleb(&code);
-            continue;
-        } else if (opcode == 0x06 && depth > 0 && stack[depth - 1].kind == REGISTER) { /* deref */
-            struct value *top = &stack[depth - 1];
-            *top = (struct value){READ, top->reg, top->number, 0};
-            continue;
-        } else {
-            if (depth < 2 || !combine(opcode, &stack[depth - 2], &stack[depth - 1]))
-                return false;
-            depth--;
-            continue;
-        }
-        if (depth == EXPRESSION_DEPTH)
-            return false;
-        stack[depth++] = next;
-    }
-    if (code.bad || depth != 1)
-        return false;
-    *result = stack[0];
-    return true;
-}
-
 /* --- the rule --------------------------------------------------------------------------------- */
 
 static bool fits(int64_t offset)
 {
-    return offset >= INT32_MIN && offset <= INT32_MAX;
+    return offset > INT32_MIN && offset <= INT32_MAX;
 }
 
 /* Says in `rule` where the CFA is; false when it cannot be said. */
@@ -636,22 +661,18 @@ static bool express_cfa(const struct row *row, uint64_t pc, struct ebb_cfi_rule 
     return true;
 }
 
-/* Says in `rule` where a callee-saved register is. A lost one is read from nowhere: the walk ends
- * if a later CFA depends on it, which the caller learns from an offset of zero, where no frame
- * saves anything. */
-static bool express_slot(const struct saved *slot, uint16_t flag, int32_t *offset,
+/* Says in `rule` where a callee-saved register is. */
+static bool express_slot(const struct saved *slot, uint16_t saved, uint16_t at_fp, int32_t *offset,
                          struct ebb_cfi_rule *rule)
 {
     if (slot->how == HOW_SAME)
         return true;
-    rule->flags |= flag;
-    *offset = 0;
-    if (slot->how == HOW_SAVED) {
-        if (!fits(slot->offset))
-            return false;
-        *offset = (int32_t)slot->offset;
-    }
-    return true;
+    rule->flags |= saved;
+    if (slot->how == HOW_SAVED_AT_FP)
+        rule->flags |= at_fp;
+    bool lost = slot->how == HOW_LOST || slot->how == HOW_UNDEFINED;
+    *offset = lost ? EBB_CFI_LOST : (int32_t)slot->offset;
+    return lost || fits(slot->offset);
 }
 
 static struct ebb_cfi_rule express(const struct machine *machine)
@@ -662,9 +683,12 @@ static struct ebb_cfi_rule express(const struct machine *machine)
     const struct saved *ra = &row->slot[SLOT_RA];
     if (ra->how == HOW_UNDEFINED)
         return (struct ebb_cfi_rule){.kind = EBB_CFI_END};
-    if (ra->how == HOW_LOST || !fits(ra->offset) || !express_cfa(row, machine->pc, &rule) ||
-        !express_slot(&row->slot[SLOT_FP], EBB_CFI_FP_SAVED, &rule.fp_offset, &rule) ||
-        !express_slot(&row->slot[SLOT_BASE], EBB_CFI_BASE_SAVED, &rule.base_offset, &rule))
+    if ((ra->how != HOW_SAME && ra->how != HOW_SAVED) || !fits(ra->offset) ||
+        !express_cfa(row, machine->pc, &rule) ||
+        !express_slot(&row->slot[SLOT_FP], EBB_CFI_FP_SAVED, EBB_CFI_FP_AT_FP, &rule.fp_offset,
+                      &rule) ||
+        !express_slot(&row->slot[SLOT_BASE], EBB_CFI_BASE_SAVED, EBB_CFI_BASE_AT_FP,
+                      &rule.base_offset, &rule))
         return none;
     if (ra->how == HOW_SAME)
         rule.flags |= EBB_CFI_RA_IN_REG;

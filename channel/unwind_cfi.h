@@ -35,7 +35,11 @@ enum {
     EBB_CFI_RA_SIGNED = 1u << 2,  /* aarch64 pointer authentication */
     EBB_CFI_FP_SAVED = 1u << 3,   /* else the frame pointer is the caller's already */
     EBB_CFI_BASE_SAVED = 1u << 4, /* the same for the extra register */
+    EBB_CFI_FP_AT_FP = 1u << 5, /* saved at the frame pointer plus the offset, not at the CFA's: */
+    EBB_CFI_BASE_AT_FP = 1u << 6, /* frames that realign the stack */
 };
+
+#define EBB_CFI_LOST INT32_MIN /* the offset of a register that was saved who knows where */
 
 /* CFA = register + cfa_offset, then everything at the CFA plus an offset. */
 struct ebb_cfi_rule {
