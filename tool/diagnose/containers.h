@@ -1,0 +1,61 @@
+/* Whose code is this frame, and which container is at work?
+ *
+ * A stack is read from its leaf. The frames of the allocator, of allocation wrappers and of
+ * container libraries come first; the first frame behind them is the user's own: the site. On the
+ * way the outermost container is noted, the one that the site itself calls: a string inside a map's
+ * node belongs to the map.
+ *
+ * Names are matched without template arguments and return types, so one rule covers every
+ * instance of a template. What no rule knows is recognised by shape later (groups.h); words in the
+ * names of the user's own functions are weak evidence and only that. */
+#ifndef EBB_TOOL_DIAGNOSE_CONTAINERS_H
+#define EBB_TOOL_DIAGNOSE_CONTAINERS_H
+
+#include "tool/collect/evidence.h"
+
+enum ebb_container_kind { EBB_CONTAINER_MAP, EBB_CONTAINER_SEQUENCE, EBB_CONTAINER_TEXT };
+
+/* A container a library or an interpreter brings along, and what its users do about growth. */
+struct ebb_container {
+    const char *name;
+    enum ebb_container_kind kind;
+    bool runtime; /* of an interpreter or a server: its values are allocated all over the program */
+    const char *forget; /* how an entry goes, so that its memory goes */
+    const char *bound;  /* how its size is limited */
+    const char *shrink; /* how an emptied one gives back its table */
+};
+
+enum ebb_role {
+    EBB_ROLE_NONE,
+    EBB_ROLE_NODE,   /* an entry or what it holds */
+    EBB_ROLE_TABLE,  /* the table or buffer itself, which is replaced by a larger one */
+    EBB_ROLE_CREATE, /* a new, empty container */
+};
+
+struct ebb_place {
+    size_t site; /* index of the frame */
+    const struct ebb_container *container;
+    enum ebb_role role;
+    bool nested;        /* the container's values are containers, as its type says */
+    bool interpreter;   /* the site is an interpreter's: the user's code is a script */
+    bool allocator_own; /* memory an allocator takes for itself */
+    bool grow_word;     /* the site is called something like grow or rehash */
+    bool map_word;      /* ... something like insert or cache */
+    bool sequence_word; /* ... something like append or buffer */
+    bool make_word;     /* ... something like new_entry or node_create */
+};
+
+/* Reads a stack; `executable` is the path of the main module. O(frames). */
+struct ebb_place ebb_place_stack(const struct ebb_evidence_stack *stack, const char *executable);
+
+/* Whether frame `index` is the user's own code: neither library, allocator nor container. */
+bool ebb_frame_is_own(const struct ebb_evidence_stack *stack, size_t index, const char *executable);
+
+/* A function that only starts things: main, a thread's first function in libc, an event loop's
+ * root. Two allocations that have nothing else in common have nothing in common. */
+bool ebb_frame_is_root(const struct ebb_frame *frame);
+
+/* The name without template arguments and return type: "std::vector::push_back". Truncates. */
+void ebb_function_base(const char *function, char *base, size_t size);
+
+#endif

@@ -1,0 +1,390 @@
+/* Which series belong together. See study.h.
+ *
+ * Series of one site make a group, whatever lines and callers they come through, so that few
+ * samples here and few there add up. A caller under which as much is freed as allocated is kept
+ * apart: its churn would only hide what grows beside it. Then groups are joined that are parts of
+ * one container: a helper that grows the table with the function that inserts, a constructor of
+ * nodes with the helper beside it, everything a script does. */
+#include "tool/diagnose/study.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- from series to groups ---- */
+
+struct key {
+    const struct ebb_frame *site, *caller; /* caller: the next own frame, NULL when there is none */
+    uint32_t series;
+    bool threads;
+};
+
+static int compare_frames(const struct ebb_frame *a, const struct ebb_frame *b)
+{
+    if (!a || !b)
+        return (a != NULL) - (b != NULL);
+    int order = strcmp(a->function, b->function);
+    if (order == 0)
+        order = strcmp(a->module, b->module);
+    return order ? order : strcmp(a->file, b->file);
+}
+
+static int compare_sites(const struct key *a, const struct key *b)
+{
+    if (a->threads != b->threads)
+        return a->threads ? 1 : -1;
+    return compare_frames(a->site, b->site);
+}
+
+static int compare_keys(const void *left, const void *right)
+{
+    const struct key *a = left, *b = right;
+    int order = compare_sites(a, b);
+    if (order == 0)
+        order = compare_frames(a->caller, b->caller);
+    return order ? order : (a->series > b->series) - (a->series < b->series);
+}
+
+/* The own frame above `index`, NULL when there is none. */
+static const struct ebb_frame *own_frame_above(const struct ebb_study *study, uint32_t stack,
+                                               size_t index, size_t *found)
+{
+    const struct ebb_evidence_stack *frames = &study->evidence->stacks.items[stack];
+    for (size_t i = index + 1; i < frames->depth; i++) {
+        if (ebb_frame_is_own(frames, i, study->evidence->executable)) {
+            if (found)
+                *found = i;
+            return &frames->frames[i];
+        }
+    }
+    return NULL;
+}
+
+/* Whether as much was freed as allocated, by enough events to tell. */
+static bool is_steady(const struct ebb_study *study, const struct key *keys, size_t count)
+{
+    double gained = 0, lost = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct ebb_track *track = &study->tracks[keys[i].series];
+        if (track->table)
+            return false;
+        if (study->survivors_known) {
+            gained += track->new_survivors;
+            lost += fmax(track->samples_first - track->old_survivors, 0);
+        } else {
+            gained += fmax(track->samples_last - track->samples_first, 0);
+            lost += fmax(track->samples_first - track->samples_last, 0);
+        }
+    }
+    return gained + lost >= 10 && gained - lost < 1.5 * sqrt(gained + lost);
+}
+
+static void add_group(struct ebb_study *study, const struct key *keys, const bool *steady,
+                      size_t count, bool wanted)
+{
+    struct ebb_group group = {.steady = wanted, .threads = keys[0].threads};
+    group.series = ebb_study_alloc(study, count, sizeof *group.series);
+    if (!group.series)
+        return;
+    for (size_t i = 0; i < count; i++)
+        if (steady[i] == wanted)
+            group.series[group.series_count++] = keys[i].series;
+    if (group.series_count > 0 && ebb_vec_push(&study->groups, group) < 0)
+        study->failed = true;
+}
+
+/* Makes one group, or two, of the series of one site. */
+static void split_site(struct ebb_study *study, const struct key *keys, size_t count, bool *steady)
+{
+    for (size_t i = 0, next; i < count; i = next) {
+        for (next = i + 1; next < count && compare_frames(keys[next].caller, keys[i].caller) == 0;
+             next++)
+            ;
+        bool same = is_steady(study, keys + i, next - i);
+        for (size_t k = i; k < next; k++)
+            steady[k] = same;
+    }
+    add_group(study, keys, steady, count, false);
+    add_group(study, keys, steady, count, true);
+}
+
+static void group_by_site(struct ebb_study *study)
+{
+    const struct ebb_evidence *evidence = study->evidence;
+    size_t count = 0;
+    struct key *keys = ebb_study_alloc(study, evidence->series.len + 1, sizeof *keys);
+    bool *steady = ebb_study_alloc(study, evidence->series.len + 1, sizeof *steady);
+    if (study->failed)
+        return;
+    for (size_t i = 0; i < evidence->series.len; i++) {
+        const struct ebb_series *series = &evidence->series.items[i];
+        if (study->tracks[i].ignored || series->points.len == 0)
+            continue;
+        size_t site = study->places[series->stack].site;
+        keys[count++] = (struct key){
+            .site = &evidence->stacks.items[series->stack].frames[site],
+            .caller = own_frame_above(study, series->stack, site, NULL),
+            .series = (uint32_t)i,
+            .threads = series->kind == EBB_KIND_THREAD,
+        };
+    }
+    qsort(keys, count, sizeof *keys, compare_keys);
+    for (size_t i = 0, next; i < count && !study->failed; i = next) {
+        for (next = i + 1; next < count && compare_sites(&keys[next], &keys[i]) == 0; next++)
+            ;
+        split_site(study, keys + i, next - i, steady + i);
+    }
+}
+
+/* ---- joining groups ---- */
+
+/* The stack that speaks for a group: its heaviest series that is not a table, by what it added or,
+ * when nothing grows, by what it holds. */
+static uint32_t heaviest_series(const struct ebb_study *study, const struct ebb_group *group)
+{
+    uint32_t best = group->series[0];
+    double best_weight = -INFINITY;
+    for (size_t i = 0; i < group->series_count; i++) {
+        uint32_t index = group->series[i];
+        const struct ebb_track *track = &study->tracks[index];
+        double held = track->samples_last * track->event_bytes;
+        double weight = fmax(track->net_bytes, 0) + held * 1e-6 + (track->table ? 0 : 1e-9);
+        if (track->table)
+            weight *= 1e-3;
+        if (weight > best_weight) {
+            best_weight = weight;
+            best = index;
+        }
+    }
+    return best;
+}
+
+static bool holds_table(const struct ebb_study *study, const struct ebb_group *group)
+{
+    for (size_t i = 0; i < group->series_count; i++)
+        if (study->tracks[group->series[i]].table)
+            return true;
+    return false;
+}
+
+static bool holds_only_tables(const struct ebb_study *study, const struct ebb_group *group)
+{
+    for (size_t i = 0; i < group->series_count; i++)
+        if (!study->tracks[group->series[i]].table)
+            return false;
+    return true;
+}
+
+static void describe(const struct ebb_study *study, struct ebb_group *group)
+{
+    group->stack = study->evidence->series.items[heaviest_series(study, group)].stack;
+    group->place = study->places[group->stack];
+    group->container = NULL;
+    group->place.nested = false;
+    double best = -1;
+    for (size_t i = 0; i < group->series_count; i++) {
+        const struct ebb_track *track = &study->tracks[group->series[i]];
+        uint32_t stack = study->evidence->series.items[group->series[i]].stack;
+        const struct ebb_place *place = &study->places[stack];
+        if (!place->container)
+            continue;
+        group->place.nested |= place->nested;
+        /* A map outranks a sequence, which outranks a text; among equals the heavier one. */
+        double weight = fmax(track->net_bytes, 0) +
+                        1e-3 * track->samples_last * track->event_bytes +
+                        1e18 * (2 - (int)place->container->kind);
+        if (weight > best) {
+            best = weight;
+            group->container = place->container;
+        }
+    }
+}
+
+static void join(struct ebb_study *study, struct ebb_group *into, struct ebb_group *from)
+{
+    size_t count = into->series_count + from->series_count;
+    uint32_t *series = ebb_study_alloc(study, count, sizeof *series);
+    if (!series)
+        return;
+    memcpy(series, into->series, into->series_count * sizeof *series);
+    memcpy(series + into->series_count, from->series, from->series_count * sizeof *series);
+    into->series = series;
+    into->series_count = count;
+    from->series_count = 0;
+    describe(study, into);
+}
+
+static const struct ebb_frame *site_of(const struct ebb_study *study, const struct ebb_group *group)
+{
+    return &study->evidence->stacks.items[group->stack].frames[group->place.site];
+}
+
+static bool is_site(const struct ebb_study *study, const struct ebb_group *group,
+                    const struct ebb_frame *frame)
+{
+    /* Any of the group's sites will do: it may have been joined from several. */
+    for (size_t i = 0; i < group->series_count; i++) {
+        uint32_t stack = study->evidence->series.items[group->series[i]].stack;
+        const struct ebb_frame *site =
+            &study->evidence->stacks.items[stack].frames[study->places[stack].site];
+        if (compare_frames(site, frame) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Whether `helper` works for `caller`: it is called from there directly, or through one own frame,
+ * and handles a table, or nodes, or retains as the caller does. */
+static bool helps(const struct ebb_study *study, const struct ebb_group *helper,
+                  const struct ebb_group *caller)
+{
+    size_t at = helper->place.site;
+    bool works_on_container = holds_table(study, helper) || helper->place.make_word;
+    if (helper->steady != caller->steady || (helper->steady && !works_on_container))
+        return false;
+    for (int distance = 0; distance < 2; distance++) {
+        const struct ebb_frame *frame = own_frame_above(study, helper->stack, at, &at);
+        if (!frame || ebb_frame_is_root(frame))
+            return false;
+        if (is_site(study, caller, frame))
+            return true;
+    }
+    return false;
+}
+
+/* Whether the two are called from one own function of one file, one growing a table, the other
+ * making what goes into it. */
+static bool are_siblings(const struct ebb_study *study, const struct ebb_group *nodes,
+                         const struct ebb_group *table)
+{
+    if (nodes->steady != table->steady || !holds_only_tables(study, table) ||
+        holds_table(study, nodes))
+        return false;
+    if (!nodes->place.make_word && !table->place.grow_word)
+        return false;
+    const struct ebb_frame *a = own_frame_above(study, nodes->stack, nodes->place.site, NULL);
+    const struct ebb_frame *b = own_frame_above(study, table->stack, table->place.site, NULL);
+    return a && b && compare_frames(a, b) == 0 && !ebb_frame_is_root(a) &&
+           strcmp(site_of(study, nodes)->file, site_of(study, table)->file) == 0;
+}
+
+static bool belong_together(const struct ebb_study *study, const struct ebb_group *into,
+                            const struct ebb_group *from)
+{
+    if (into->threads || from->threads)
+        return false;
+    if (into->place.interpreter && from->place.interpreter && into->steady == from->steady)
+        return true;
+    return helps(study, from, into) || are_siblings(study, into, from);
+}
+
+/* Groups that have seen nothing within the window and hold little need no joining. */
+static bool is_idle(const struct ebb_study *study, const struct ebb_group *group)
+{
+    for (size_t i = 0; i < group->series_count; i++) {
+        const struct ebb_track *track = &study->tracks[group->series[i]];
+        if (track->births + track->deaths > 0 || track->samples_last * track->event_bytes > 1 << 20)
+            return false;
+    }
+    return true;
+}
+
+static void join_groups(struct ebb_study *study)
+{
+    struct ebb_group *groups = study->groups.items;
+    size_t count = study->groups.len;
+    bool *idle = ebb_study_alloc(study, count + 1, sizeof *idle);
+    if (!idle)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        describe(study, &groups[i]);
+        idle[i] = is_idle(study, &groups[i]);
+    }
+    for (bool joined = true; joined && !study->failed;) {
+        joined = false;
+        for (size_t i = 0; i < count; i++) {
+            for (size_t j = 0; j < count && !study->failed; j++) {
+                if (i != j && groups[i].series_count && groups[j].series_count && !idle[i] &&
+                    !idle[j] && belong_together(study, &groups[i], &groups[j])) {
+                    join(study, &groups[i], &groups[j]);
+                    joined = true;
+                }
+            }
+        }
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (groups[i].series_count > 0)
+            groups[kept++] = groups[i];
+    study->groups.len = kept;
+}
+
+void ebb_groups_make(struct ebb_study *study)
+{
+    group_by_site(study);
+    if (!study->failed)
+        join_groups(study);
+    for (size_t i = 0; i < study->groups.len && !study->failed; i++)
+        ebb_group_measure(study, &study->groups.items[i]);
+}
+
+/* ---- one cause, one verdict ---- */
+
+/* The innermost own frame that both stacks pass through, at most `reach` own frames above either
+ * site, and not one where everything starts. */
+static bool share_ancestor(const struct ebb_study *study, const struct ebb_group *a,
+                           const struct ebb_group *b, int reach)
+{
+    size_t at_a = a->place.site;
+    const struct ebb_frame *frame_a = site_of(study, a);
+    for (int i = 0; frame_a && i <= reach; i++) {
+        if (ebb_frame_is_root(frame_a))
+            return false;
+        size_t at_b = b->place.site;
+        const struct ebb_frame *frame_b = site_of(study, b);
+        for (int j = 0; frame_b && j <= reach; j++) {
+            if (compare_frames(frame_a, frame_b) == 0)
+                return true;
+            frame_b = own_frame_above(study, b->stack, at_b, &at_b);
+        }
+        frame_a = own_frame_above(study, a->stack, at_a, &at_a);
+    }
+    return false;
+}
+
+/* Whether `values` grows entry by entry with the container of `map`: a value made elsewhere and
+ * handed in. The tolerance is that of the samples behind the two figures. */
+static bool grows_in_step(const struct ebb_group *map, const struct ebb_group *values)
+{
+    double map_entries = map->entry_objects, others = values->entry_objects;
+    if (map_entries <= 0 || others <= 0 || map->retained < 4 || values->retained < 4)
+        return false;
+    double tolerance = fmin(fmax(0.3, 2 * sqrt(1 / map->retained + 1 / values->retained)), 0.6);
+    return fabs(log(others / map_entries)) <= tolerance;
+}
+
+static bool is_container(const struct ebb_group *group)
+{
+    return (group->container && group->container->kind != EBB_CONTAINER_TEXT) ||
+           group->table.doublings > 0;
+}
+
+void ebb_groups_absorb(struct ebb_study *study)
+{
+    for (size_t i = 0; i < study->groups.len; i++) {
+        struct ebb_group *map = &study->groups.items[i];
+        if (map->growth.confidence <= 0 || map->part_of || !is_container(map))
+            continue;
+        for (size_t j = 0; j < study->groups.len; j++) {
+            struct ebb_group *other = &study->groups.items[j];
+            if (other == map || other->growth.confidence <= 0 || other->part_of || other->threads)
+                continue;
+            bool values = !is_container(other) && grows_in_step(map, other) &&
+                          share_ancestor(study, map, other, 6);
+            bool outer = is_container(other) && other->growth.rate < 0.15 * map->growth.rate &&
+                         share_ancestor(study, map, other, 3);
+            if (values || outer)
+                other->part_of = map;
+        }
+    }
+}

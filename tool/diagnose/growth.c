@@ -1,0 +1,262 @@
+/* Does a group grow, now? See study.h and measure.c for the figures this weighs.
+ *
+ * Four proofs, strongest first:
+ *
+ *   counted     enough retained blocks, spread over the whole window, not matched by losses, and
+ *               still coming in its last third
+ *   floor       a saw-tooth whose troughs climb
+ *   table       a table that keeps doubling, whose next doubling is not overdue
+ *   supported   too few samples to stand alone (100 KB/s leave six in 30 s), but nothing was freed
+ *               there, and the exact counts of blocks or of memory climb steadily at such a rate
+ *
+ * And what speaks against: growth that ended (a step, a warm-up, a cache that is full), births that
+ * all lie in one moment, exact signals that stand still. */
+#include "tool/diagnose/study.h"
+
+#include <math.h>
+
+/* Fewer retained samples than this cannot stand against exact signals that contradict. */
+enum { PLENTY = 60 };
+
+/* ---- the exact signals as witnesses ---- */
+
+/* Whether one of them climbs steadily, and by enough to hold what the group claims. */
+static bool is_supported(const struct ebb_study *study, double bytes_rate, double objects_rate)
+{
+    return (study->blocks.steady && study->blocks.rate >= 0.3 * objects_rate) ||
+           (study->anonymous.steady && study->anonymous.rate >= 0.3 * bytes_rate);
+}
+
+/* Whether the last third of `signal` leaves no room for what is claimed of it. */
+static bool refutes(const struct ebb_signal *signal, double claim)
+{
+    return signal->known && signal->course.thirds[2] + 3 * signal->course.noise < 0.2 * claim / 3;
+}
+
+static bool is_refuted(const struct ebb_study *study, const struct ebb_group *group)
+{
+    return refutes(&study->blocks, group->retained_objects) &&
+           refutes(&study->anonymous, group->retained_bytes);
+}
+
+/* ---- the spread of births ---- */
+
+/* Retained blocks from all parts of the window: not all recent (a cache that replaces, a saw-tooth)
+ * and not all at one moment. */
+static bool is_spread(const struct ebb_group *group)
+{
+    double k = group->retained, first = group->retained_thirds[0];
+    double middle = group->retained_thirds[1];
+    if (k >= 3 && group->concentration > (k < 8 ? 0.85 : 0.7))
+        return false;
+    if (k >= 20)
+        return first >= fmax(2, 0.1 * k) || (first >= 20 && middle >= 20);
+    if (k >= 8)
+        return first >= 1;
+    return first + middle >= 1;
+}
+
+/* Fewer than a fair share in the last third, beyond chance. */
+static bool has_stopped(const struct ebb_group *group)
+{
+    const double *third = group->retained_thirds;
+    double k = third[0] + third[1] + third[2];
+    if (k <= 0)
+        return true;
+    double share = third[2] / k, chance = 1.65 * sqrt(2.0 / 9 / k);
+    if (share >= 0.2 || (k < PLENTY && share + chance >= 1.0 / 3))
+        return false;
+    /* A load that ended and left a steady rest behind is growth again: the rate fell sharply once
+     * and then held, where a warm-up falls at every step alike. */
+    bool knee = third[1] >= 8 && third[2] >= 8 && third[2] >= 0.6 * third[1] &&
+                third[1] / third[0] < 0.5 * third[2] / third[1];
+    return share < 0.16 || k < PLENTY ? !knee : share + 2 * chance < 1.0 / 3 && !knee;
+}
+
+/* ---- figures ---- */
+
+/* Rate and interval. With many samples the slope of the live bytes, its interval widened by the
+ * sampling error; with few, the count of retained blocks and the interval of a Poisson mean. */
+static void set_rate(struct ebb_study *study, struct ebb_group *group)
+{
+    struct ebb_growth *growth = &group->growth;
+    double span = study->span;
+    double kept = group->retained > 0 ? fmax(group->gain, 0) / group->retained : 0;
+    growth->objects_rate = group->retained_objects * fmin(kept, 1) / span;
+    if (group->retained < 30 || group->churn > group->retained) {
+        double interval[2];
+        double rate = group->retained_bytes * fmin(kept, 1) / span;
+        double count = fmax(group->gain, 1);
+        ebb_poisson_interval(count, interval);
+        growth->rate = rate;
+        growth->interval[0] = rate * interval[0] / count;
+        growth->interval[1] = rate * interval[1] / count;
+        if (group->sampling_variance == 0) { /* everything was recorded */
+            growth->interval[0] = rate * 0.9;
+            growth->interval[1] = rate * 1.1;
+        }
+        return;
+    }
+    struct ebb_slope slope = ebb_theil_sen(study->times, group->live, study->n, study->scratch);
+    double sampling = 1.96 * sqrt(group->sampling_variance) / span;
+    growth->rate = slope.slope;
+    growth->interval[0] = slope.slope - hypot(slope.slope - slope.low, sampling);
+    growth->interval[1] = slope.slope + hypot(slope.high - slope.slope, sampling);
+}
+
+static bool is_worth_it(const struct ebb_study *study, double rate)
+{
+    return rate >= EBB_LEAST_RATE && rate * study->span >= EBB_LEAST_GROWTH;
+}
+
+static void accept(struct ebb_group *group, enum ebb_proof proof, double confidence)
+{
+    group->growth.proof = proof;
+    group->growth.confidence = confidence;
+}
+
+/* ---- the proofs ---- */
+
+/* Falls back from its height again and again; the noise of the sampled churn set apart. */
+static bool is_sawtooth(const struct ebb_group *group)
+{
+    double fall = group->course.drawdown / fmax(group->event_bytes, 1);
+    return group->course.shape == EBB_SHAPE_SAWTOOTH && fall > 4 * sqrt(group->churn + 1) + 2;
+}
+
+static void prove_counted(struct ebb_study *study, struct ebb_group *group)
+{
+    double k = group->retained, lost = group->lost;
+    double chance = sqrt(k + lost + 0.35 * group->churn), z = chance > 0 ? group->gain / chance : 0;
+    if (k < 5 || z < 2.2 || is_sawtooth(group))
+        return;
+    if (!is_spread(group))
+        return;
+    if (has_stopped(group)) {
+        group->growth.slowing = group->retained_thirds[2] >= 3;
+        return;
+    }
+    if (k < PLENTY && is_refuted(study, group))
+        return;
+    bool supported = is_supported(study, group->growth.rate, group->growth.objects_rate);
+    if (k >= 20 && z >= 4) {
+        double doubt = 0.06 * exp(-(z - 4) / 3) + (supported ? 0.01 : 0.03);
+        accept(group, EBB_PROOF_COUNTED, 1 - doubt);
+    } else if (lost <= 0.15 * k + 0.5 && (supported || k >= 5)) {
+        accept(group, supported ? EBB_PROOF_SUPPORTED : EBB_PROOF_COUNTED, supported ? 0.9 : 0.7);
+    }
+}
+
+static void prove_floor(struct ebb_study *study, struct ebb_group *group)
+{
+    const struct ebb_course *course = &group->course;
+    double noise =
+        group->event_bytes * sqrt(fmax(course->floor_net, 0) / fmax(group->event_bytes, 1) + 1);
+    if (!is_sawtooth(group) || course->floor_rises < 4 || course->floor_net < 5 * noise ||
+        course->floor_last < 0.2 * course->floor_net || group->retained_thirds[0] < 5)
+        return;
+    double rate = course->floor_net / (study->span * 5 / 6);
+    if (!is_worth_it(study, rate))
+        return;
+    double error = 2 * noise / course->floor_net;
+    group->growth.rate = rate;
+    group->growth.interval[0] = rate * (1 - error);
+    group->growth.interval[1] = rate * (1 + error);
+    accept(group, EBB_PROOF_FLOOR, 0.85);
+}
+
+static void prove_table(struct ebb_study *study, struct ebb_group *group)
+{
+    const struct ebb_backing *table = &group->table;
+    double rise = table->size - table->first_size;
+    if (!table->growing || rise < EBB_LEAST_GROWTH || table->live > 64 ||
+        ebb_study_net(study, group->tables) <= 0)
+        return;
+    double rate = rise / study->span;
+    bool filled = study->anonymous.steady && study->anonymous.rate > 0.15 * rate &&
+                  study->anonymous.rate < 4 * rate;
+    bool even = table->rises >= 3 && table->last_gap_s > study->span / 12;
+    bool smooth = table->rises >= 6;
+    if (!is_worth_it(study, rate) || table->rises < 1 || (!filled && !even && !smooth))
+        return;
+    /* Between two doublings the true content lies between half the table and all of it. */
+    group->growth.rate = filled ? study->anonymous.rate : rate;
+    group->growth.interval[0] = group->growth.rate * (smooth ? 0.8 : 0.5);
+    group->growth.interval[1] = group->growth.rate * (smooth ? 1.25 : 2);
+    group->growth.objects_rate = 0;
+    accept(group, EBB_PROOF_TABLE, filled ? 0.92 : table->rises >= 4 ? 0.8 : 0.6);
+}
+
+static void judge_threads(struct ebb_study *study, struct ebb_group *group)
+{
+    double k = group->retained, lost = group->lost;
+    if (k < 5 || group->gain < 2.2 * sqrt(k + lost) || !is_spread(group) || has_stopped(group) ||
+        is_sawtooth(group))
+        return;
+    group->growth.rate = 0;
+    group->growth.objects_rate = group->gain / study->span;
+    accept(group, EBB_PROOF_COUNTED, k >= 12 ? 0.95 : 0.8);
+}
+
+static void judge(struct ebb_study *study, struct ebb_group *group)
+{
+    if (group->threads) {
+        judge_threads(study, group);
+        return;
+    }
+    set_rate(study, group);
+    if (is_worth_it(study, group->growth.rate))
+        prove_counted(study, group);
+    if (group->growth.proof == EBB_PROOF_NONE)
+        prove_floor(study, group);
+    if (group->growth.proof == EBB_PROOF_NONE)
+        prove_table(study, group);
+}
+
+/* ---- growth too slow to be counted ---- */
+
+/* The group with most retained samples among those with too few, if it lost none. */
+static struct ebb_group *best_suspect(struct ebb_study *study)
+{
+    struct ebb_group *best = NULL;
+    for (size_t i = 0; i < study->groups.len; i++) {
+        struct ebb_group *group = &study->groups.items[i];
+        bool open = group->growth.proof == EBB_PROOF_NONE && !group->threads &&
+                    !group->growth.slowing && group->deaths == 0 && group->lost == 0 &&
+                    group->churn < 0.3;
+        if (open && group->retained >= 2 && is_spread(group) &&
+            (!best || group->retained_bytes > best->retained_bytes))
+            best = group;
+    }
+    return best;
+}
+
+static void judge_suspect(struct ebb_study *study)
+{
+    double explained_bytes = 0, explained_objects = 0;
+    for (size_t i = 0; i < study->groups.len; i++) {
+        explained_bytes +=
+            study->groups.items[i].growth.confidence > 0 ? study->groups.items[i].growth.rate : 0;
+        explained_objects += study->groups.items[i].growth.confidence > 0
+                                 ? study->groups.items[i].growth.objects_rate
+                                 : 0;
+    }
+    struct ebb_group *suspect = best_suspect(study);
+    if (!suspect || !is_worth_it(study, suspect->growth.rate))
+        return;
+    bool blocks_open = study->blocks.steady && explained_objects < 0.5 * study->blocks.rate;
+    bool memory_open = study->anonymous.steady && explained_bytes < 0.5 * study->anonymous.rate;
+    if ((blocks_open || memory_open) &&
+        is_supported(study, suspect->growth.rate, suspect->growth.objects_rate))
+        accept(suspect, EBB_PROOF_SUPPORTED,
+               suspect->retained >= 4   ? 0.85
+               : suspect->retained >= 3 ? 0.75
+                                        : 0.6);
+}
+
+void ebb_growth_judge(struct ebb_study *study)
+{
+    for (size_t i = 0; i < study->groups.len; i++)
+        judge(study, &study->groups.items[i]);
+    judge_suspect(study);
+}

@@ -1,0 +1,331 @@
+/* The figures of one group over the window. See study.h.
+ *
+ * Retained blocks are the heart of it. Of the blocks born within the window those that live at its
+ * end are known with their birth times (survivors). Let S(t) be the number of survivors born before
+ * t and l(t) the number of blocks alive at t: l(t) − S(t) of them were to die before the end. Short
+ * lives show in it at all times alike, right up to the end; that level is the churn. What died
+ * beyond the churn is `lost`: memory from before that was given back. A leak has survivors of all
+ * ages and loses nothing; a cache that replaces its entries loses what it gains; a saw-tooth has no
+ * survivors from before its last fall. */
+#include "tool/diagnose/study.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LARGE_BLOCK = 64 << 10 };
+
+/* Blocks younger than this part of the window may be churn that has not died yet. */
+static const double YOUNG_PART = 1.0 / 15;
+
+static int compare_doubles(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+/* ---- sums over the series ---- */
+
+static void add_series(const struct ebb_study *study, struct ebb_group *group, uint32_t index)
+{
+    const struct ebb_series *series = &study->evidence->series.items[index];
+    const struct ebb_track *track = &study->tracks[index];
+    double *part = track->table ? group->tables : group->nodes;
+    bool large = track->block_bytes >= LARGE_BLOCK;
+    double first_allocated = 0, first_created = 0, live_sum = 0;
+    size_t next = 0;
+    const struct ebb_point *now = NULL;
+    for (size_t i = 0; i < study->n; i++) {
+        while (next < series->points.len && series->points.items[next].observation <= i)
+            now = &series->points.items[next++];
+        if (!now)
+            continue;
+        group->live[i] += now->live_bytes;
+        group->objects[i] += now->live_objects;
+        group->allocated[i] += now->alloc_bytes;
+        group->created[i] += now->alloc_objects;
+        group->samples[i] += (double)(now->alloc_samples - now->free_samples);
+        part[i] += now->live_bytes;
+        live_sum += now->live_bytes;
+        if (i == 0) {
+            first_allocated = now->alloc_bytes;
+            first_created = now->alloc_objects;
+        }
+    }
+    if (now && large) {
+        group->allocated_large += now->alloc_bytes - first_allocated;
+        group->created_large += now->alloc_objects - first_created;
+        group->live_large += live_sum / (double)study->n;
+    }
+    group->births += track->births;
+    group->deaths += track->deaths;
+    group->event_bytes += track->event_bytes * (track->births + 1e-9);
+    group->ended_threads += track->ended;
+    if (!track->table)
+        group->entry_objects = fmax(group->entry_objects, track->net_objects);
+    double freed = study->survivors_known ? fmax(track->samples_first - track->old_survivors, 0)
+                                          : fmin(track->deaths, track->samples_first);
+    double born = study->survivors_known ? track->new_survivors
+                                         : fmax(track->samples_last - track->samples_first, 0);
+    group->sampling_variance +=
+        ebb_sampling_variance(born + freed, track->event_bytes, track->weight);
+}
+
+/* Distinct lines of the user's own code that retain blocks. */
+static unsigned count_growing_lines(const struct ebb_study *study, const struct ebb_group *group)
+{
+    struct {
+        const char *function;
+        int64_t line;
+        const struct ebb_frame *frame;
+    } seen[16];
+    unsigned count = 0;
+    for (size_t i = 0; i < group->series_count; i++) {
+        const struct ebb_track *track = &study->tracks[group->series[i]];
+        uint32_t stack = study->evidence->series.items[group->series[i]].stack;
+        if (track->table || track->net_objects <= 0 || track->net_bytes <= 0)
+            continue;
+        const struct ebb_frame *frame =
+            &study->evidence->stacks.items[stack].frames[study->places[stack].site];
+        unsigned at = 0;
+        while (at < count &&
+               !(strcmp(seen[at].function, frame->function) == 0 && seen[at].line == frame->line &&
+                 (frame->line || seen[at].frame == frame)))
+            at++;
+        if (at == count && count < 16) {
+            seen[count].function = frame->function;
+            seen[count].line = frame->line;
+            seen[count++].frame = frame;
+        }
+    }
+    return count;
+}
+
+/* ---- retained blocks ---- */
+
+/* Without survivors the counts of live blocks must do: what a third added counts as retained, what
+ * it took away as lost. */
+static void retained_from_counts(const struct ebb_study *study, struct ebb_group *group)
+{
+    double before = group->samples[0], mean = group->event_bytes;
+    for (int third = 0; third < 3; third++) {
+        size_t end = (study->n - 1) * (size_t)(third + 1) / 3;
+        double change = group->samples[end] - before;
+        before = group->samples[end];
+        group->retained_thirds[third] = fmax(change, 0);
+        group->retained += fmax(change, 0);
+        group->lost += fmax(-change, 0);
+    }
+    for (size_t i = 1; i < study->n; i++)
+        if (group->retained > 0)
+            group->concentration =
+                fmax(group->concentration,
+                     (group->samples[i] - group->samples[i - 1]) / group->retained);
+    group->retained_bytes = group->retained * mean;
+    group->retained_objects = fmax(ebb_study_net(study, group->objects), 0);
+    group->gain = group->retained - group->lost;
+}
+
+/* How many of `births` (ascending) lie within the busiest tenth of the window. */
+static double busiest_tenth(const double *births, size_t count, double span)
+{
+    size_t most = 0;
+    for (size_t first = 0, last = 0; last < count; last++) {
+        while (births[last] - births[first] > span / 10)
+            first++;
+        if (last - first + 1 > most)
+            most = last - first + 1;
+    }
+    return (double)most;
+}
+
+/* Mean of the group's samples over the observations of [from, to], in seconds. */
+static double mean_between(const struct ebb_study *study, const double *values, double from,
+                           double to)
+{
+    double sum = 0, count = 0;
+    for (size_t i = 0; i < study->n; i++) {
+        if (study->times[i] >= from && study->times[i] <= to) {
+            sum += values[i];
+            count++;
+        }
+    }
+    return count > 0 ? sum / count : values[study->times[study->n - 1] <= from ? study->n - 1 : 0];
+}
+
+static void retained_from_survivors(struct ebb_study *study, struct ebb_group *group)
+{
+    double span = study->span, old = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < group->series_count; i++) {
+        const struct ebb_track *track = &study->tracks[group->series[i]];
+        count += (size_t)track->new_survivors;
+        old += track->old_survivors;
+    }
+    double *births = ebb_study_alloc(study, count + 1, sizeof *births);
+    double *doomed = ebb_study_alloc(study, study->n, sizeof *doomed);
+    if (!births || !doomed)
+        return;
+
+    size_t used = 0;
+    for (size_t i = 0; i < group->series_count; i++) {
+        uint32_t series = group->series[i];
+        for (uint32_t s = study->survivors_start[series]; s < study->survivors_start[series + 1];
+             s++) {
+            double age = study->evidence->survivors.items[study->survivors[s]].age_s;
+            group->oldest_s = fmax(group->oldest_s, age);
+            if (age < span && used < count)
+                births[used++] = span - age;
+        }
+    }
+    qsort(births, used, sizeof *births, compare_doubles);
+
+    size_t born = 0;
+    for (size_t i = 0; i < study->n; i++) {
+        while (born < used && births[born] <= study->times[i])
+            born++;
+        doomed[i] = fmax(group->samples[i] - old - (double)born, 0);
+    }
+    double young = span * YOUNG_PART;
+    group->churn = mean_between(study, doomed, span * 0.75, span - young);
+    group->lost = fmax(mean_between(study, doomed, 0, span / 3) - group->churn, 0);
+    if (group->churn < 0.5)
+        young = 0;
+
+    /* The survivors that are old enough to count, with what they stand for. */
+    for (size_t i = 0; i < group->series_count; i++) {
+        uint32_t series = group->series[i];
+        const struct ebb_track *track = &study->tracks[series];
+        for (uint32_t s = study->survivors_start[series]; s < study->survivors_start[series + 1];
+             s++) {
+            const struct ebb_survivor *survivor =
+                &study->evidence->survivors.items[study->survivors[s]];
+            double birth = span - survivor->age_s;
+            if (survivor->age_s >= span || survivor->age_s < young)
+                continue;
+            group->retained++;
+            group->retained_bytes += track->event_bytes;
+            group->retained_objects += track->weight;
+            group->retained_thirds[birth < span / 3 ? 0 : birth < span * 2 / 3 ? 1 : 2]++;
+        }
+    }
+    if (young > 0) {
+        double added = group->retained_thirds[2] * (span / 3 / (span / 3 - young) - 1);
+        group->retained_thirds[2] += added;
+    }
+    size_t mature = 0;
+    while (mature < used && births[mature] <= span - young)
+        mature++;
+    if (mature > 0)
+        group->concentration = busiest_tenth(births, mature, span) / (double)mature;
+
+    /* Two views of what the window added, each blind in one eye: survivors less losses, and the
+     * level at the end less that at the start. */
+    double levels = mean_between(study, group->samples, span * 5 / 6, span) -
+                    mean_between(study, group->samples, 0, span / 6);
+    group->gain = fmin(group->retained - group->lost, levels * 6 / 5);
+}
+
+/* ---- the table ---- */
+
+/* Size of the largest table alive at each observation, 0 before the first. A table that sampling
+ * missed leaves its predecessor standing. */
+static double *trace_table(struct ebb_study *study, struct ebb_group *group)
+{
+    double *largest = ebb_study_alloc(study, study->n, sizeof *largest);
+    if (!largest)
+        return NULL;
+    struct ebb_backing *table = &group->table;
+    for (size_t k = 0; k < group->series_count; k++) {
+        uint32_t index = group->series[k];
+        const struct ebb_series *series = &study->evidence->series.items[index];
+        if (!study->tracks[index].table)
+            continue;
+        size_t next = 0;
+        const struct ebb_point *now = NULL;
+        for (size_t i = 0; i < study->n; i++) {
+            while (next < series->points.len && series->points.items[next].observation <= i)
+                now = &series->points.items[next++];
+            bool alive = now && now->alloc_samples > now->free_samples && now->live_objects > 0;
+            if (alive)
+                largest[i] = fmax(largest[i], now->live_bytes / now->live_objects);
+            if (alive && i == 0)
+                table->live_first += now->live_objects;
+        }
+        if (now && now->alloc_samples > now->free_samples) {
+            table->live += now->live_objects;
+            table->live_samples += (double)(now->alloc_samples - now->free_samples);
+            if (now->live_bytes / now->live_objects > table->size) {
+                table->size = now->live_bytes / now->live_objects;
+                table->realloc = series->kind == EBB_KIND_REALLOC;
+            }
+        }
+    }
+    for (size_t i = 1; i < study->n; i++)
+        if (largest[i] == 0)
+            largest[i] = largest[i - 1];
+    return largest;
+}
+
+static void measure_table(struct ebb_study *study, struct ebb_group *group)
+{
+    struct ebb_backing *table = &group->table;
+    double *largest = trace_table(study, group);
+    if (!largest || table->size <= 0)
+        return;
+    table->last_gap_s = 0;
+    double before_last = 0, reference = 0, at_two_thirds = 0;
+    for (size_t i = 0; i < study->n; i++) {
+        if (table->first_size == 0)
+            table->first_size = reference = largest[i];
+        if (study->times[i] <= study->span * 2 / 3)
+            at_two_thirds = largest[i];
+        if (i == 0 || largest[i] <= largest[i - 1] * 1.01 || largest[i - 1] == 0)
+            continue;
+        table->rises++;
+        if (largest[i] >= reference * 1.33) {
+            table->doublings++;
+            reference = largest[i];
+        }
+        before_last = table->last_rise_s;
+        table->last_rise_s = study->times[i];
+    }
+    double rise = table->size - table->first_size;
+    table->last_gap_s = table->last_rise_s - before_last;
+    table->steady_share = rise > 0 ? (table->size - at_two_thirds) / rise : 0;
+
+    /* A table that doubles under even load doubles after twice the time it took the last time. When
+     * that is long past, the load has ended. Many small rises must go on to the end. */
+    double wait = study->span - table->last_rise_s, resolution = study->span / (double)study->n;
+    if (rise <= 0 || table->size < group->tables[study->n - 1] / 1e9)
+        return;
+    if (table->rises > table->doublings * 2 && table->rises >= 6)
+        table->growing = table->steady_share >= 0.16;
+    else if (table->rises >= 2)
+        table->growing = wait <= 2.5 * table->last_gap_s + resolution;
+    else
+        table->growing = table->rises == 1 && table->last_rise_s > study->span / 2;
+}
+
+void ebb_group_measure(struct ebb_study *study, struct ebb_group *group)
+{
+    double **arrays[] = {&group->live,    &group->objects, &group->allocated, &group->created,
+                         &group->samples, &group->nodes,   &group->tables};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        *arrays[i] = ebb_study_alloc(study, study->n, sizeof(double));
+    if (study->failed)
+        return;
+    for (size_t i = 0; i < group->series_count; i++)
+        add_series(study, group, group->series[i]);
+    group->event_bytes /= group->births + 1e-9 * (double)group->series_count;
+    if (study->survivors_known)
+        retained_from_survivors(study, group);
+    else
+        retained_from_counts(study, group);
+    if (study->failed)
+        return;
+    double noise = group->event_bytes * sqrt(group->churn);
+    group->course = ebb_course(study->times, group->live, study->n, noise);
+    group->growing_lines = count_growing_lines(study, group);
+    measure_table(study, group);
+}

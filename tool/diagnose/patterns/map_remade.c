@@ -1,0 +1,75 @@
+/* map-remade: the same map is made and thrown away again and again where one could be kept.
+ *
+ * Seen as: containers that are created at a very high rate, hardly any of them alive, and a large
+ * part of everything the program allocates. Interpreters make such containers as a matter of course
+ * and are left out. */
+#include "tool/diagnose/patterns/patterns.h"
+
+#include <math.h>
+
+static const double LEAST_RATE = 100e6, LEAST_SHARE = 0.3, LEAST_CREATIONS = 10e3;
+
+struct creation {
+    double tables, bytes, live; /* per second, per second, mean number alive */
+};
+
+static struct creation measure(const struct ebb_study *study, const struct ebb_group *group)
+{
+    struct creation creation = {0};
+    for (size_t i = 0; i < group->series_count; i++) {
+        const struct ebb_series *series = &study->evidence->series.items[group->series[i]];
+        const struct ebb_place *place = &study->places[series->stack];
+        const struct ebb_track *track = &study->tracks[group->series[i]];
+        bool makes = place->role == EBB_ROLE_CREATE || track->table;
+        if (makes) {
+            creation.tables += track->births * track->weight / study->span;
+            creation.live += track->samples_last * track->weight;
+        }
+        creation.bytes += track->births * track->event_bytes / study->span;
+    }
+    return creation;
+}
+
+static double match(const struct ebb_study *study, const struct ebb_group *group)
+{
+    if (!group || group->threads || group->growth.confidence > 0 || !group->container ||
+        group->container->runtime || group->container->kind != EBB_CONTAINER_MAP)
+        return 0;
+    struct creation creation = measure(study, group);
+    size_t from = (study->n - 1) * 2 / 3;
+    bool goes_on = group->allocated[study->n - 1] - group->allocated[from] >
+                   0.2 * ebb_study_net(study, group->allocated);
+    bool many =
+        creation.tables >= LEAST_CREATIONS && creation.bytes >= LEAST_SHARE * study->alloc_rate;
+    bool much = creation.bytes >= LEAST_RATE && creation.tables >= 100 &&
+                creation.bytes >= LEAST_SHARE * study->alloc_rate;
+    bool thrown_away = creation.live < creation.tables; /* each lives less than a second */
+    return goes_on && thrown_away && (many || much) && group->births >= 20 ? 0.8 : 0;
+}
+
+static void explain(const struct ebb_study *study, const struct ebb_group *group,
+                    struct ebb_words *words)
+{
+    char site[160];
+    struct creation creation = measure(study, group);
+    ebb_summary(words, "%s makes a new %s again and again and throws it away.",
+                ebb_say_site(study, group, site), group->container->name);
+    ebb_evidence_say(words, "About %s tables are made per second and hardly one is alive (%s).",
+                     ebb_count(creation.tables).text, ebb_count(creation.live).text);
+    ebb_evidence_say(words, "This is %s/s, %.0f %% of all that the program allocates.",
+                     ebb_bytes(creation.bytes).text,
+                     fmin(100 * creation.bytes / fmax(study->alloc_rate, 1), 100));
+    ebb_advise(words, "Make the map once outside the loop or per thread, and clear() it for each "
+                      "use: clearing keeps the table.");
+    ebb_advise(words, "If it must be new, reserve the size it will have, so that it is not rebuilt "
+                      "while it fills.");
+    ebb_advise(words,
+               "For a handful of entries a sorted array on the stack is faster than any map.");
+}
+
+static double harm(const struct ebb_study *study, const struct ebb_group *group)
+{
+    return measure(study, group).bytes / 1e6;
+}
+
+const struct ebb_pattern ebb_pattern_map_remade = {"map-remade", match, explain, harm};

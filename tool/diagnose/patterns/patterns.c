@@ -1,0 +1,183 @@
+/* The table of patterns, and what they share. See patterns.h. */
+#include "tool/diagnose/patterns/patterns.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct ebb_pattern *const ebb_patterns[] = {
+    &ebb_pattern_unbounded_nested_map, &ebb_pattern_unbounded_map,
+    &ebb_pattern_growing_slice,        &ebb_pattern_leak,
+    &ebb_pattern_thread_leak,          &ebb_pattern_map_kept_after_clear,
+    &ebb_pattern_fragmentation,        &ebb_pattern_large_temporaries,
+    &ebb_pattern_map_remade,           NULL,
+};
+
+/* ---- likeness ---- */
+
+/* More tables alive than one container needs: each entry of the outer map holds one. A container
+ * split into shards has several, but a fixed number of them. */
+static bool holds_many_tables(const struct ebb_group *group)
+{
+    const struct ebb_backing *table = &group->table;
+    bool runtime = group->container && group->container->runtime;
+    bool more = table->live > 1.5 * table->live_first;
+    if (runtime) /* an interpreter is full of tables; only their number counts */
+        return table->live_samples >= 12 && table->live > 2 * table->live_first + 64;
+    return (table->live >= 24 && table->live_samples >= 4) ||
+           (table->live >= 6 && table->live_samples >= 5 && more);
+}
+
+struct ebb_likeness ebb_likeness(const struct ebb_study *study, const struct ebb_group *group)
+{
+    const struct ebb_place *place = &group->place;
+    bool table = group->table.size > 0 && (group->table.doublings > 0 || group->table.live > 0);
+    double entries = ebb_study_net(study, group->nodes);
+    double tables = ebb_study_net(study, group->tables);
+    bool has_entries = group->entry_objects > 0 && entries > 0.1 * fmax(tables, 0);
+    struct ebb_likeness like = {.leak = 0.55};
+
+    if (group->container && group->container->kind == EBB_CONTAINER_MAP) {
+        like.map = 0.96;
+    } else if (group->container && group->container->kind == EBB_CONTAINER_SEQUENCE) {
+        like.sequence = 0.96;
+    } else if (table && has_entries && !group->table.realloc) {
+        like.map = place->sequence_word && !place->map_word ? 0.7 : 0.95;
+        like.sequence = 0.3;
+    } else if (table && has_entries) {
+        like.map = place->map_word ? 0.75 : 0.4;
+        like.sequence = place->map_word ? 0.5 : 0.85;
+    } else if (table && group->table.realloc) {
+        like.sequence = place->map_word && !place->sequence_word ? 0.7 : 0.93;
+        like.map = 0.25;
+    } else if (table) {
+        like.sequence = place->sequence_word ? 0.85 : place->map_word ? 0.4 : 0.7;
+        like.map = place->map_word ? (place->sequence_word ? 0.5 : 0.8) : 0.4;
+    } else if (group->growing_lines >= 2) {
+        like.map = place->map_word ? 0.8 : 0.45;
+    } else {
+        like.map = place->map_word && !place->sequence_word ? 0.62 : 0.1;
+    }
+
+    bool is_map = like.map >= 0.6 && like.map >= like.sequence;
+    if (is_map && place->nested)
+        like.nested_map = 0.97;
+    else if (is_map && holds_many_tables(group))
+        like.nested_map = fmin(like.map + 0.01, 0.97);
+    if (!group->container && !table && group->growing_lines < 2 && !place->map_word)
+        like.leak = 0.9;
+    return like;
+}
+
+double ebb_growth_match(const struct ebb_group *group, double likeness)
+{
+    if (!group || group->threads || group->growth.confidence <= 0 || likeness < 0.5)
+        return 0;
+    return group->growth.confidence * likeness;
+}
+
+double ebb_total_rate(const struct ebb_study *study, const struct ebb_group *group)
+{
+    double rate = group->growth.rate;
+    for (size_t i = 0; i < study->groups.len; i++)
+        if (study->groups.items[i].part_of == group)
+            rate += study->groups.items[i].growth.rate;
+    return rate;
+}
+
+/* ---- sentences ---- */
+
+const char *ebb_say_site(const struct ebb_study *study, const struct ebb_group *group,
+                         char buffer[static 160])
+{
+    const struct ebb_frame *site =
+        &study->evidence->stacks.items[group->stack].frames[group->place.site];
+    const char *slash = strrchr(site->file, '/');
+    if (*site->file)
+        snprintf(buffer, 160, "%.100s (%.40s:%lld)", site->function, slash ? slash + 1 : site->file,
+                 (long long)site->line);
+    else
+        snprintf(buffer, 160, "%.150s", site->function);
+    return buffer;
+}
+
+static void say_survival(const struct ebb_study *study, const struct ebb_group *group,
+                         struct ebb_words *words)
+{
+    bool sampled = study->evidence->period > 1;
+    if (group->retained < 1)
+        return;
+    const char *blocks = sampled ? "sampled blocks" : "blocks";
+    if (group->deaths < 1)
+        ebb_evidence_say(words,
+                         "%s %s were allocated here in this window and are all still alive; not "
+                         "one was freed.",
+                         ebb_count(group->retained).text, blocks);
+    else if (group->lost + group->churn < 1)
+        ebb_evidence_say(words, "%s %s allocated here in this window are still alive.",
+                         ebb_count(group->retained).text, blocks);
+    else
+        ebb_evidence_say(words,
+                         "%s %s allocated here in this window are still alive, against %s older "
+                         "ones that were freed.",
+                         ebb_count(group->retained).text, blocks, ebb_count(group->lost).text);
+}
+
+static void say_pace(const struct ebb_group *group, struct ebb_words *words)
+{
+    const double *third = group->retained_thirds;
+    double all = third[0] + third[1] + third[2];
+    if (all >= 12)
+        ebb_evidence_say(words,
+                         "It does not slow down: the first third of the window kept %.0f %% of "
+                         "them, the second %.0f %%, the last %.0f %%.",
+                         100 * third[0] / all, 100 * third[1] / all, 100 * third[2] / all);
+}
+
+static void say_table(const struct ebb_group *group, struct ebb_words *words)
+{
+    const struct ebb_backing *table = &group->table;
+    if (table->doublings >= 1 && table->live < 6)
+        ebb_evidence_say(words, "Its %s was replaced by a larger one %d time%s, from %s to %s.",
+                         table->realloc ? "buffer" : "table", table->rises,
+                         table->rises == 1 ? "" : "s", ebb_bytes(table->first_size).text,
+                         ebb_bytes(table->size).text);
+}
+
+static void say_company(const struct ebb_study *study, const struct ebb_group *group,
+                        struct ebb_words *words)
+{
+    for (size_t i = 0; i < study->groups.len; i++) {
+        const struct ebb_group *other = &study->groups.items[i];
+        char site[160];
+        if (other->part_of == group)
+            ebb_evidence_say(words, "Memory from %s grows in step with it, by %s/s.",
+                             ebb_say_site(study, other, site), ebb_bytes(other->growth.rate).text);
+    }
+}
+
+void ebb_say_growth(const struct ebb_study *study, const struct ebb_group *group,
+                    struct ebb_words *words)
+{
+    const struct ebb_growth *growth = &group->growth;
+    ebb_evidence_say(
+        words, "Live memory from here went from %s to %s in %s: %s/s (95 %%: %s/s to %s/s).",
+        ebb_bytes(group->live[0]).text, ebb_bytes(group->live[study->n - 1]).text,
+        ebb_seconds(study->span).text, ebb_bytes(growth->rate).text,
+        ebb_bytes(fmax(growth->interval[0], 0)).text, ebb_bytes(growth->interval[1]).text);
+    if (growth->proof == EBB_PROOF_FLOOR)
+        ebb_evidence_say(words, "It rises and falls, but every trough lies higher than the last.");
+    if (growth->proof != EBB_PROOF_TABLE) {
+        say_survival(study, group, words);
+        say_pace(group, words);
+    }
+    say_table(group, words);
+    if (study->blocks.steady)
+        ebb_evidence_say(words,
+                         "All in all, the program frees %s blocks per second fewer than it "
+                         "allocates; that is counted, not sampled.",
+                         ebb_count(study->blocks.rate).text);
+    say_company(study, group, words);
+    if (growth->confidence < 0.7)
+        ebb_evidence_say(words, "Few samples stand behind this; a longer window makes it sure.");
+}

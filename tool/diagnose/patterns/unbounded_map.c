@@ -1,0 +1,45 @@
+/* unbounded-map: one map takes entries in and never gives one up.
+ *
+ * Seen as: entries that survive, of all ages, behind a container's insert; or, for a hand-written
+ * table, entries together with a table that is replaced by a larger one. */
+#include "tool/diagnose/patterns/patterns.h"
+
+static double match(const struct ebb_study *study, const struct ebb_group *group)
+{
+    return group ? ebb_growth_match(group, ebb_likeness(study, group).map) : 0;
+}
+
+static void explain(const struct ebb_study *study, const struct ebb_group *group,
+                    struct ebb_words *words)
+{
+    char site[160];
+    const struct ebb_container *container = group->container;
+    if (container && container->kind != EBB_CONTAINER_MAP)
+        container = NULL;
+    ebb_summary(words, "A %s that is filled in %s only grows: entries go in and none comes out.",
+                container ? container->name : "map", ebb_say_site(study, group, site));
+    ebb_say_growth(study, group, words);
+    if (group->growth.objects_rate > 0 && group->entry_objects > 0)
+        ebb_evidence_say(words, "About %s entries are added per second and stay.",
+                         ebb_count(group->entry_objects / study->span).text);
+    if (container) {
+        ebb_advise(words, "%s", container->forget);
+        ebb_advise(words, "%s", container->bound);
+        return;
+    }
+    ebb_advise(words,
+               "Decide when an entry of the map filled in %s is done with, and remove it there: "
+               "take it out of the table, then free its key, its value and its node.",
+               site);
+    ebb_advise(words, "If it is a cache, bound it: a fixed number of entries, the least recently "
+                      "used one goes first, or a time to live with a sweep.");
+    ebb_advise(words, "If keys are made from user input, ids or time stamps, they never repeat: "
+                      "normalise them or do not cache by them.");
+}
+
+static double harm(const struct ebb_study *study, const struct ebb_group *group)
+{
+    return ebb_total_rate(study, group);
+}
+
+const struct ebb_pattern ebb_pattern_unbounded_map = {"unbounded-map", match, explain, harm};

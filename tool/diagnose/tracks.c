@@ -1,0 +1,148 @@
+/* One series at a time: what happened to it within the window, and whether it looks like a table
+ * that is replaced by larger ones. See study.h. */
+#include "tool/diagnose/study.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Four size classes per doubling: a table that doubles leaves gaps of four, one that grows by
+ * three quarters leaves three. Strings and nodes of mixed sizes leave no such gaps. */
+enum { LADDER_GAP = 3, LADDER_RUNGS = 3 };
+/* realloc also trims texts to their length; those are entries. */
+enum { SMALLEST_TABLE = 1024 };
+
+static void read_points(const struct ebb_study *study, const struct ebb_series *series,
+                        struct ebb_track *track)
+{
+    ptrdiff_t last = ebb_point_at(series, (uint32_t)study->n - 1);
+    if (last < 0)
+        return;
+    const struct ebb_point *end = &series->points.items[last];
+    ptrdiff_t first = ebb_point_at(series, 0);
+    static const struct ebb_point nothing;
+    const struct ebb_point *start = first < 0 ? &nothing : &series->points.items[first];
+    if (end->alloc_samples > 0) {
+        track->event_bytes = end->alloc_bytes / (double)end->alloc_samples;
+        track->weight = fmax(end->alloc_objects / (double)end->alloc_samples, 1);
+        track->block_bytes = track->event_bytes / track->weight;
+    }
+    track->births = (double)(end->alloc_samples - start->alloc_samples);
+    track->deaths = (double)(end->free_samples - start->free_samples);
+    track->samples_first = (double)(start->alloc_samples - start->free_samples);
+    track->samples_last = (double)(end->alloc_samples - end->free_samples);
+    track->net_bytes = end->live_bytes - start->live_bytes;
+    track->net_objects = end->live_objects - start->live_objects;
+}
+
+/* Counts the survivors of each series and lists them by series (a counting sort). */
+static void count_survivors(struct ebb_study *study)
+{
+    const struct ebb_evidence *evidence = study->evidence;
+    size_t serieses = evidence->series.len;
+    uint32_t *start = study->survivors_start =
+        ebb_study_alloc(study, serieses + 2, sizeof *study->survivors_start);
+    study->survivors = ebb_study_alloc(study, evidence->survivors.len + 1, sizeof(uint32_t));
+    if (study->failed)
+        return;
+    for (size_t i = 0; i < evidence->survivors.len; i++)
+        if (evidence->survivors.items[i].series < serieses)
+            start[evidence->survivors.items[i].series + 2]++;
+    for (size_t i = 2; i < serieses + 2; i++)
+        start[i] += start[i - 1];
+    for (size_t i = 0; i < evidence->survivors.len; i++) {
+        const struct ebb_survivor *survivor = &evidence->survivors.items[i];
+        if (survivor->series >= serieses)
+            continue;
+        study->survivors[start[survivor->series + 1]++] = (uint32_t)i;
+        struct ebb_track *track = &study->tracks[survivor->series];
+        if (survivor->age_s < study->span)
+            track->new_survivors++;
+        else
+            track->old_survivors++;
+        track->ended += (survivor->flags & EBB_SAMPLE_THREAD_ENDED) != 0;
+    }
+}
+
+struct rung {
+    uint32_t stack, series;
+    uint16_t size_class;
+};
+
+static int compare_rungs(const void *left, const void *right)
+{
+    const struct rung *a = left, *b = right;
+    if (a->stack != b->stack)
+        return a->stack < b->stack ? -1 : 1;
+    return (int)a->size_class - (int)b->size_class;
+}
+
+/* The rungs of one stack, by size. A ladder: wide gaps all the way, and what lies below the top was
+ * freed again, most of it at least. */
+static void judge_ladder(struct ebb_study *study, const struct rung *rungs, size_t count)
+{
+    if (count < LADDER_RUNGS || rungs[count - 1].size_class < 33 /* 4 KiB */)
+        return;
+    double born = 0, alive = 0;
+    for (size_t i = 0; i + 1 < count; i++) {
+        if (rungs[i + 1].size_class - rungs[i].size_class < LADDER_GAP)
+            return;
+        const struct ebb_series *series = &study->evidence->series.items[rungs[i].series];
+        const struct ebb_point *end = &series->points.items[series->points.len - 1];
+        born += (double)end->alloc_samples;
+        alive += (double)(end->alloc_samples - end->free_samples);
+    }
+    if (alive > born / 2)
+        return;
+    for (size_t i = 0; i < count; i++)
+        study->tracks[rungs[i].series].table = true;
+}
+
+static void find_ladders(struct ebb_study *study)
+{
+    size_t count = study->evidence->series.len, used = 0;
+    struct rung *rungs = ebb_study_alloc(study, count, sizeof *rungs);
+    if (!rungs)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        const struct ebb_series *series = &study->evidence->series.items[i];
+        if (!study->tracks[i].ignored && series->points.len > 0 && series->kind == EBB_KIND_MALLOC)
+            rungs[used++] = (struct rung){series->stack, (uint32_t)i, series->size_class};
+    }
+    qsort(rungs, used, sizeof *rungs, compare_rungs);
+    for (size_t i = 0, next; i < used; i = next) {
+        for (next = i; next < used && rungs[next].stack == rungs[i].stack; next++)
+            ;
+        judge_ladder(study, rungs + i, next - i);
+    }
+}
+
+void ebb_tracks_read(struct ebb_study *study)
+{
+    const struct ebb_evidence *evidence = study->evidence;
+    study->places = ebb_study_alloc(study, evidence->stacks.len, sizeof *study->places);
+    study->tracks = ebb_study_alloc(study, evidence->series.len, sizeof *study->tracks);
+    if (study->failed)
+        return;
+    for (size_t i = 0; i < evidence->stacks.len; i++)
+        study->places[i] = ebb_place_stack(&evidence->stacks.items[i], evidence->executable);
+    for (size_t i = 0; i < evidence->series.len; i++) {
+        const struct ebb_series *series = &evidence->series.items[i];
+        struct ebb_track *track = &study->tracks[i];
+        if (series->stack >= evidence->stacks.len ||
+            evidence->stacks.items[series->stack].depth == 0) {
+            track->ignored = true;
+            continue;
+        }
+        const struct ebb_place *place = &study->places[series->stack];
+        /* What an allocator maps for itself is what the program asked it for, seen twice. */
+        track->ignored = series->kind == EBB_KIND_MMAP && place->allocator_own;
+        read_points(study, series, track);
+        bool entry = place->container && place->role == EBB_ROLE_NODE;
+        track->table =
+            place->role == EBB_ROLE_TABLE || (place->grow_word && !entry) ||
+            (series->kind == EBB_KIND_REALLOC && !entry && track->block_bytes >= SMALLEST_TABLE);
+    }
+    count_survivors(study);
+    if (!study->failed)
+        find_ladders(study);
+}
