@@ -10,7 +10,6 @@ static int pending(int argc, char **argv)
 #define PENDING(name, group, summary)                                                              \
     const struct ebb_command ebb_command_##name = {#name, group, summary, pending}
 
-PENDING(doctor, "Diagnose", "what keeps growing, why, until when, what to change");
 PENDING(ps, "Look", "which processes publish");
 PENDING(tree, "Look", "the call tree");
 PENDING(peek, "Look", "callers and callees of a function");
