@@ -9,12 +9,17 @@
 #include <stddef.h>
 #include <unistd.h>
 
-static int pipe_ends[2] = {-1, -1};
+/* Signals are numbered below it. */
+#define FROM_KERNEL 0x80
 
-static void remember(int signal)
+static int pipe_ends[2] = {-1, -1};
+static bool last_from_kernel;
+
+static void remember(int signal, siginfo_t *info, void *context)
 {
+    (void)context;
     int saved = errno;
-    unsigned char number = (unsigned char)signal;
+    unsigned char number = (unsigned char)(signal | (info->si_code == SI_KERNEL ? FROM_KERNEL : 0));
     ssize_t written = write(pipe_ends[1], &number, 1);
     (void)written;
     errno = saved;
@@ -25,7 +30,7 @@ int ebb_signals_catch(const int *signals)
     if (pipe2(pipe_ends, O_CLOEXEC | O_NONBLOCK) < 0)
         return -errno;
     for (; *signals; signals++) {
-        struct sigaction old, new = {.sa_handler = remember, .sa_flags = SA_RESTART};
+        struct sigaction old, new = {.sa_sigaction = remember, .sa_flags = SA_RESTART | SA_SIGINFO};
         sigfillset(&new.sa_mask);
         if (sigaction(*signals, NULL, &old) < 0)
             return -errno;
@@ -37,10 +42,18 @@ int ebb_signals_catch(const int *signals)
 
 int ebb_signals_wait(int timeout_ms)
 {
-    unsigned char number;
-    if (read(pipe_ends[0], &number, 1) == 1)
-        return number;
-    struct pollfd one = {.fd = pipe_ends[0], .events = POLLIN};
-    poll(&one, 1, timeout_ms);
-    return read(pipe_ends[0], &number, 1) == 1 ? number : 0;
+    unsigned char number = 0;
+    if (read(pipe_ends[0], &number, 1) != 1) {
+        struct pollfd one = {.fd = pipe_ends[0], .events = POLLIN};
+        poll(&one, 1, timeout_ms);
+        if (read(pipe_ends[0], &number, 1) != 1)
+            return 0;
+    }
+    last_from_kernel = number & FROM_KERNEL;
+    return number & ~FROM_KERNEL;
+}
+
+bool ebb_signals_from_kernel(void)
+{
+    return last_from_kernel;
 }
