@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "channel/reader.h"
+#include "tool/collect/symbolize_profile.h"
 #include "tool/profile/index.h"
 
 #include <inttypes.h>
@@ -418,20 +419,39 @@ static bool order(struct ebb_files *files)
     return timed;
 }
 
+/* Reads one file, gives it symbols where it has none, and drops the allocator's own frames. */
+static int read_one(const char *path, struct ebb_profile **result, struct ebb_error *error)
+{
+    struct ebb_profile *profile, *symbolized;
+    int code = ebb_profile_read_file(path, &profile, error);
+    if (code < 0)
+        return code;
+    code = ebb_profile_symbolize(profile, &symbolized, NULL);
+    if (code == 0 && symbolized) {
+        ebb_profile_free(profile);
+        profile = symbolized;
+    }
+    /* An unusable expression for what to drop drops nothing. */
+    if (code < 0 || ebb_profile_prune(profile, NULL) == -ENOMEM) {
+        ebb_profile_free(profile);
+        return ebb_error_set(error, -ENOMEM, "%s: out of memory", path);
+    }
+    *result = profile;
+    return 0;
+}
+
 static int read_all(struct ebb_files *files, char *const *paths, size_t count,
                     struct ebb_error *error)
 {
     for (size_t i = 0; i < count; i++) {
         struct saved saved = {.path = paths[i]};
-        int code = ebb_profile_read_file(paths[i], &saved.profile, error);
-        if (code == 0)
-            code = ebb_profile_prune(saved.profile, NULL) == -ENOMEM ? -ENOMEM : 0;
-        if (code == -ENOMEM || (code == 0 && ebb_vec_push(&files->saved, saved) < 0)) {
+        int code = read_one(paths[i], &saved.profile, error);
+        if (code < 0)
+            return code;
+        if (ebb_vec_push(&files->saved, saved) < 0) {
             ebb_profile_free(saved.profile);
             return ebb_error_set(error, -ENOMEM, "%s: out of memory", paths[i]);
         }
-        if (code < 0)
-            return code;
     }
     return 0;
 }

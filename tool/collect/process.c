@@ -494,12 +494,13 @@ int ebb__process_observe(struct ebb_process *process, struct ebb_error *error)
     int code = take_snapshot(process, error);
     if (code < 0)
         return code;
-    bool ended = !alive || process->snapshot.state == EBB_STATE_REPLACED;
+    bool replaced = process->snapshot.state == EBB_STATE_REPLACED, ended = !alive || replaced;
     struct ebb_evidence *evidence = &process->evidence;
+    /* What a program held when it ran another one went with it: no history to look into. */
+    bool unseen = ended && !replaced && evidence->observations.len + 1 < ENOUGH_OBSERVATIONS;
     evidence->dropped = dropped_entries(&process->snapshot);
     if (learn_series(process) < 0 || add_observation(process, !ended) < 0 ||
-        take_survivors(process) < 0 ||
-        (ended && evidence->observations.len < ENOUGH_OBSERVATIONS && reconstruct(process) < 0))
+        take_survivors(process) < 0 || (unseen && reconstruct(process) < 0))
         return ebb_error_set(error, -ENOMEM, "out of memory for what process %d holds",
                              (int)process->identity.pid);
     if (!ended)

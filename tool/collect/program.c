@@ -75,6 +75,9 @@ static struct ebb_program *new_program(char *const *words, size_t count)
             *end++ = ' ';
     }
     *end = '\0';
+    for (char *c = program->target; *c; c++) /* it is shown on one line */
+        if ((unsigned char)*c < ' ')
+            *c = ' ';
     return program;
 }
 
