@@ -223,6 +223,14 @@ int ebb_look_parse(struct ebb_look *look, const struct ebb_look_command *command
     return 0;
 }
 
+char *ebb_look_shift(struct ebb_look *look)
+{
+    if (look->word_count == 0)
+        return NULL;
+    look->word_count--;
+    return *look->words++;
+}
+
 /* ---- opening ---- */
 
 static bool is_pid(const char *word)

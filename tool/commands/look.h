@@ -53,6 +53,9 @@ struct ebb_look {
 int ebb_look_parse(struct ebb_look *look, const struct ebb_look_command *command, int argc,
                    char **argv);
 
+/* Takes the first word away, for commands whose first word is a pattern; NULL: there is none. */
+char *ebb_look_shift(struct ebb_look *look);
+
 /* Reads words[0] .. words[count - 1] into one profile, ready to be viewed. */
 int ebb_look_read(char **words, size_t count, struct ebb_profile **profile,
                   struct ebb_error *error);

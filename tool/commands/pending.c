@@ -12,7 +12,5 @@ static int pending(int argc, char **argv)
 
 PENDING(ps, "Look", "which processes publish");
 PENDING(tree, "Look", "the call tree");
-PENDING(peek, "Look", "callers and callees of a function");
-PENDING(list, "Look", "annotated source of a function");
 PENDING(diff, "Look", "the difference of two profiles");
 PENDING(flame, "Look", "a flame graph as one HTML page");
