@@ -15,7 +15,6 @@
 #include "tool/collect/limits_root.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +40,20 @@ static FILE *open_of_process(const char *root, pid_t pid, const char *name)
     return open_below(root, path);
 }
 
+/* The number a text begins with; false for "max", "unlimited" and what does not fit. */
+static bool parse_number(const char *text, uint64_t *number)
+{
+    text += strspn(text, " \t");
+    if (*text < '0' || *text > '9')
+        return false;
+    errno = 0;
+    unsigned long long parsed = strtoull(text, NULL, 10);
+    if (errno)
+        return false;
+    *number = parsed;
+    return true;
+}
+
 /* ---- lines "Name:   123 kB" ---- */
 
 struct field {
@@ -58,8 +71,7 @@ static void read_fields(FILE *file, const struct field *fields, size_t count)
             size_t length = strlen(fields[i].name);
             uint64_t number;
             if (strncmp(line, fields[i].name, length) == 0 &&
-                sscanf(line + length, "%" SCNu64, &number) == 1 &&
-                number <= UINT64_MAX / fields[i].unit)
+                parse_number(line + length, &number) && number <= UINT64_MAX / fields[i].unit)
                 *fields[i].value = number * fields[i].unit;
         }
     }
@@ -176,8 +188,9 @@ static uint64_t read_number(const char *root, const char *group, const char *nam
     uint64_t number = UINT64_MAX;
     FILE *file = open_of_group(root, group, name);
     if (file) {
-        if (fscanf(file, "%" SCNu64, &number) != 1)
-            number = UINT64_MAX;
+        char line[64];
+        if (fgets(line, sizeof line, file))
+            parse_number(line, &number);
         fclose(file);
     }
     return number;
