@@ -1,9 +1,9 @@
 /* operator new and delete.
  *
- * Most end in malloc and free, where they are counted; jemalloc's, tcmalloc's and mimalloc's do
- * not. The first call of each kind finds out by trying: it allocates and frees one block through
- * the real operators and looks whether that came by here. From then on ours are a jump to the real
- * ones, or a charge and a jump.
+ * Most end in malloc and free, where they are counted; those of jemalloc, tcmalloc and mimalloc do
+ * not, or some of them. The first call of each operator finds out by trying: one block is allocated
+ * and freed through the real operators, and the agent looks whether that came by its own malloc or
+ * free. From then on our operator is a jump to the real one, or a charge and a jump.
  *
  * The names are the C++ ABI's (Itanium): _Znw is operator new, _Zna new[], _Zdl delete, _Zda
  * delete[]; then m for size_t, Pv for void *, St11align_val_t, RKSt9nothrow_t. */
@@ -28,35 +28,99 @@ static void *find_operator(const char *name)
     return symbol;
 }
 
-static enum { UNTRIED, IN_MALLOC, OUTSIDE } new_is, delete_is;
+/* -- Trying ------------------------------------------------------------------------------------ */
 
-/* Whether new and delete end in our malloc and free. */
-static void try_operators(void)
+#define TRIED_SIZE  16
+#define TRIED_ALIGN 64
+
+union operator
 {
+    void *symbol;
     void *(*new)(size_t);
+    void *(*new_aligned)(size_t, size_t);
+    void *(*new_nothrow)(size_t, const void *);
+    void *(*new_aligned_nothrow)(size_t, size_t, const void *);
     void (*delete)(void *);
-    void *symbol = find_operator("_Znwm");
-    memcpy(&new, &symbol, sizeof symbol);
-    symbol = find_operator("_ZdlPv");
-    memcpy(&delete, &symbol, sizeof symbol);
+    void (*delete_aligned)(void *, size_t);
+    void (*delete_nothrow)(void *, const void *);
+    void (*delete_aligned_nothrow)(void *, size_t, const void *);
+    void (*delete_sized)(void *, size_t);
+    void (*delete_sized_aligned)(void *, size_t, size_t);
+};
+
+/* What an operator takes, read from its name. */
+static bool is_array(const char *name)
+{
+    return name[3] == 'a';
+}
+
+static bool is_aligned(const char *name)
+{
+    return strstr(name, "St11align_val_t");
+}
+
+static bool is_nothrow(const char *name)
+{
+    return strstr(name, "RKSt9nothrow_t");
+}
+
+static bool is_sized(const char *name)
+{
+    return name[2] == 'd' && name[6] == 'm';
+}
+
+static void *try_new(const char *name, union operator real)
+{
+    static const char nothrow;
+    if (is_aligned(name))
+        return is_nothrow(name) ? real.new_aligned_nothrow(TRIED_SIZE, TRIED_ALIGN, &nothrow)
+                                : real.new_aligned(TRIED_SIZE, TRIED_ALIGN);
+    return is_nothrow(name) ? real.new_nothrow(TRIED_SIZE, &nothrow) : real.new(TRIED_SIZE);
+}
+
+static void try_delete(const char *name, union operator real, void *block)
+{
+    static const char nothrow;
+    if (is_aligned(name) && is_sized(name))
+        real.delete_sized_aligned(block, TRIED_SIZE, TRIED_ALIGN);
+    else if (is_aligned(name) && is_nothrow(name))
+        real.delete_aligned_nothrow(block, TRIED_ALIGN, &nothrow);
+    else if (is_aligned(name))
+        real.delete_aligned(block, TRIED_ALIGN);
+    else if (is_sized(name))
+        real.delete_sized(block, TRIED_SIZE);
+    else if (is_nothrow(name))
+        real.delete_nothrow(block, &nothrow);
+    else
+        real.delete(block);
+}
+
+/* Whether the calls of a real operator have to be counted here, because they do not end in our
+ * malloc or free. The other half of the pair is the simplest that fits. */
+static bool is_outside(const char *name, void *symbol)
+{
+    bool is_new = name[2] == 'n';
+    const char *partner =
+        is_new
+            ? (is_aligned(name)
+                   ? (is_array(name) ? "_ZdaPvSt11align_val_t" : "_ZdlPvSt11align_val_t")
+                   : (is_array(name) ? "_ZdaPv" : "_ZdlPv"))
+            : (is_aligned(name) ? (is_array(name) ? "_ZnamSt11align_val_t" : "_ZnwmSt11align_val_t")
+                                : (is_array(name) ? "_Znam" : "_Znwm"));
+    union operator real = {.symbol = symbol}, other = {.symbol = find_operator(partner)};
 
     struct ebb_shard *outer = ebb_agent_self.shard;
     struct ebb_shard probe = {.countdown = INT64_MAX / 2};
     ebb_agent_self.shard = &probe;
-    void *block = new (sizeof(void *));
+    void *block = is_new ? try_new(name, real) : try_new(partner, other);
     uint64_t allocs = probe.allocs;
-    delete (block);
+    if (is_new)
+        try_delete(partner, other, block);
+    else
+        try_delete(name, real, block);
     uint64_t frees = probe.frees;
     ebb_agent_self.shard = outer;
-    new_is = allocs ? IN_MALLOC : OUTSIDE;
-    delete_is = frees ? IN_MALLOC : OUTSIDE;
-}
-
-static bool counted(bool is_new)
-{
-    if (new_is == UNTRIED)
-        try_operators();
-    return (is_new ? new_is : delete_is) == OUTSIDE;
+    return (is_new ? allocs : frees) == 0;
 }
 
 /* -- operator new ------------------------------------------------------------------------------ */
@@ -85,7 +149,7 @@ static bool counted(bool is_new)
     {                                                                                              \
         void *symbol = find_operator(#name);                                                       \
         memcpy(&real##name, &symbol, sizeof symbol);                                               \
-        entry##name = counted(true) ? charge##name : real##name;                                   \
+        entry##name = is_outside(#name, symbol) ? charge##name : real##name;                       \
         return entry##name arguments;                                                              \
     }                                                                                              \
     EBB_EXPORT void *name parameters;                                                              \
@@ -132,7 +196,7 @@ NEW(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t size, size_t align, const void *
     {                                                                                              \
         void *symbol = find_operator(#name);                                                       \
         memcpy(&real##name, &symbol, sizeof symbol);                                               \
-        entry##name = counted(false) ? count##name : real##name;                                   \
+        entry##name = is_outside(#name, symbol) ? count##name : real##name;                        \
         entry##name arguments;                                                                     \
     }                                                                                              \
     EBB_EXPORT void name parameters;                                                               \

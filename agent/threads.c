@@ -85,6 +85,9 @@ static void let_go(struct start *start)
 
 static struct start begin(struct start *start)
 {
+    if (ebb_agent_enter()) /* the thread is counted and its end noticed even if it never allocates
+                            */
+        ebb_agent_leave();
     record_thread(start, pthread_self());
     struct start copy = *start;
     let_go(start);

@@ -103,6 +103,15 @@ static void let_go(void)
     }
 }
 
+/* Puts private memory in the place of the record: an interrupted call may finish, and nobody sees
+ * it. */
+static void keep_without_effect(void)
+{
+    for (unsigned i = 0; i < held.count; i++)
+        raw_mmap(held.map[i].address, held.map[i].size, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+                 0);
+}
+
 /* Not fstat(): some preloaded libraries make it lie. */
 static bool raw_fstat(int fd, struct stat *status)
 {
@@ -502,7 +511,9 @@ void ebb_writer_after_fork(struct ebb_writer *writer, bool inside)
 
 void ebb_writer_forked(struct ebb_writer *writer, bool inside)
 {
-    if (!inside)
+    if (inside)
+        keep_without_effect();
+    else
         let_go();
     /* What the kernel did not wipe must not be used again. */
     writer->stale = writer->alive;

@@ -67,8 +67,8 @@ void ebb_writer_end(struct ebb_writer *writer);
 
 /* Around fork, which needs no locks: the kernel wipes the child's copy of the writer. `inside`
  * tells that this very thread is in the writer (a signal handler forks): then the copy is kept, so
- * that the interrupted call can finish in the child too. In the child, ebb_writer_forked lets go of
- * the parent's record; ebb_writer_alive is false from there on. */
+ * that the interrupted call can finish in the child too, without effect on the record. In the child,
+ * ebb_writer_forked lets go of the parent's record; ebb_writer_alive is false from there on. */
 void ebb_writer_before_fork(struct ebb_writer *writer, bool inside);
 void ebb_writer_after_fork(struct ebb_writer *writer, bool inside);
 void ebb_writer_forked(struct ebb_writer *writer, bool inside);
