@@ -11,6 +11,5 @@ static int pending(int argc, char **argv)
     const struct ebb_command ebb_command_##name = {#name, group, summary, pending}
 
 PENDING(ps, "Look", "which processes publish");
-PENDING(tree, "Look", "the call tree");
 PENDING(diff, "Look", "the difference of two profiles");
 PENDING(flame, "Look", "a flame graph as one HTML page");

@@ -126,15 +126,16 @@ static void add_up(struct ebb_calltree *tree)
 {
     struct ebb_call *calls = tree->calls.items;
     for (size_t i = 0; i < tree->calls.len; i++) {
-        calls[i].width = calls[i].self[EBB_NOW] > calls[i].self[EBB_BEFORE]
-                             ? calls[i].self[EBB_NOW]
-                             : calls[i].self[EBB_BEFORE];
+        int64_t now = calls[i].self[EBB_NOW], before = calls[i].self[EBB_BEFORE];
+        calls[i].width = now > before ? now : before;
+        calls[i].changed = ebb_measure_abs(ebb_measure_add(now, (int64_t)(0 - (uint64_t)before)));
         for (int c = 0; c < EBB_COLUMNS; c++)
             calls[i].total[c] = calls[i].self[c];
     }
     for (size_t i = tree->calls.len; i-- > 1;) {
         struct ebb_call *parent = &calls[calls[i].parent];
         parent->width = ebb_measure_add(parent->width, calls[i].width);
+        parent->changed = ebb_measure_add(parent->changed, calls[i].changed);
         for (int c = 0; c < EBB_COLUMNS; c++)
             parent->total[c] = ebb_measure_add(parent->total[c], calls[i].total[c]);
     }
@@ -148,6 +149,16 @@ static int compare_labels(const void *left, const void *right, void *context)
     return ebb_nodes_compare(tree->nodes, a->node, b->node);
 }
 
+static int compare_changes(const void *left, const void *right, void *context)
+{
+    const struct ebb_calltree *tree = context;
+    const struct ebb_call *a = &tree->calls.items[*(const uint32_t *)left];
+    const struct ebb_call *b = &tree->calls.items[*(const uint32_t *)right];
+    if (a->changed != b->changed)
+        return a->changed > b->changed ? -1 : 1;
+    return compare_labels(left, right, context);
+}
+
 static int compare_widths(const void *left, const void *right, void *context)
 {
     const struct ebb_calltree *tree = context;
@@ -158,8 +169,13 @@ static int compare_widths(const void *left, const void *right, void *context)
     return compare_labels(left, right, context);
 }
 
-int ebb_calltree_finish(struct ebb_calltree *tree, bool by_label)
+int ebb_calltree_finish(struct ebb_calltree *tree, enum ebb_call_order order)
 {
+    static int (*const compare[])(const void *, const void *, void *) = {
+        [EBB_BY_WIDTH] = compare_widths,
+        [EBB_BY_CHANGE] = compare_changes,
+        [EBB_BY_LABEL] = compare_labels,
+    };
     struct siblings EBB_VEC(uint32_t) siblings = {0};
     add_up(tree);
     for (size_t i = 0; i < tree->calls.len; i++) {
@@ -172,8 +188,7 @@ int ebb_calltree_finish(struct ebb_calltree *tree, bool by_label)
             }
         if (siblings.len < 2)
             continue;
-        qsort_r(siblings.items, siblings.len, sizeof *siblings.items,
-                by_label ? compare_labels : compare_widths, tree);
+        qsort_r(siblings.items, siblings.len, sizeof *siblings.items, compare[order], tree);
         tree->calls.items[i].first_child = siblings.items[0];
         for (size_t s = 0; s < siblings.len; s++)
             tree->calls.items[siblings.items[s]].next_sibling =
@@ -183,10 +198,26 @@ int ebb_calltree_finish(struct ebb_calltree *tree, bool by_label)
     return 0;
 }
 
+int ebb_calltree_make(struct ebb_calltree *tree, const struct ebb_view *now,
+                      const struct ebb_view *before, bool inverted, enum ebb_call_order order)
+{
+    int failed = ebb_calltree_start(tree, now->nodes, inverted);
+    if (!failed)
+        failed = ebb_calltree_add(tree, now, EBB_NOW);
+    if (!failed && before)
+        failed = ebb_calltree_add(tree, before, EBB_BEFORE);
+    if (!failed)
+        failed = ebb_calltree_finish(tree, order);
+    if (failed)
+        ebb_calltree_free(tree);
+    return failed;
+}
+
 void ebb_calltree_free(struct ebb_calltree *tree)
 {
     ebb_vec_free(&tree->calls);
     ebb_index_free(&tree->index);
+    *tree = (struct ebb_calltree){0};
 }
 
 uint32_t ebb_calltree_next(const struct ebb_calltree *tree, uint32_t at, bool skip)

@@ -15,8 +15,11 @@ struct ebb_call {
     uint32_t parent, first_child, next_sibling; /* EBB_NONE: none */
     uint32_t depth;                             /* the root's is 0 */
     int64_t self[EBB_COLUMNS], total[EBB_COLUMNS];
-    int64_t width; /* of the stacks below: sum of max(self now, self before) */
+    int64_t width;   /* sum, over the calls from here on, of max(self now, self before) */
+    int64_t changed; /* the same of |self now - self before| */
 };
+
+enum ebb_call_order { EBB_BY_WIDTH, EBB_BY_CHANGE, EBB_BY_LABEL };
 
 struct ebb_calltree {
     const struct ebb_nodes *nodes;
@@ -30,8 +33,12 @@ struct ebb_calltree {
 int ebb_calltree_start(struct ebb_calltree *tree, const struct ebb_nodes *nodes, bool inverted);
 /* Adds the samples of a view to column `column`. The view must be on the tree's nodes. */
 int ebb_calltree_add(struct ebb_calltree *tree, const struct ebb_view *view, int column);
-/* Adds up totals and sorts siblings: by width, heaviest first, or by label. */
-int ebb_calltree_finish(struct ebb_calltree *tree, bool by_label);
+/* Adds up totals and sorts siblings: the widest or most changed first, or by label. 0 or -ENOMEM.
+ */
+int ebb_calltree_finish(struct ebb_calltree *tree, enum ebb_call_order order);
+/* All of that for one view, or two with `before` not NULL. On failure nothing is left to free. */
+int ebb_calltree_make(struct ebb_calltree *tree, const struct ebb_view *now,
+                      const struct ebb_view *before, bool inverted, enum ebb_call_order order);
 void ebb_calltree_free(struct ebb_calltree *tree);
 
 /* Walking without recursion, for stacks of any depth: the call after `at` in the order a person

@@ -47,13 +47,10 @@ static int print_tree(const struct ebb_calltree *tree, FILE *out)
 int ebb_folded_print(const struct ebb_view *view, FILE *out, struct ebb_error *error)
 {
     struct ebb_calltree tree;
-    int failed = ebb_calltree_start(&tree, view->nodes, false);
-    if (!failed)
-        failed = ebb_calltree_add(&tree, view, EBB_NOW);
-    if (!failed)
-        failed = ebb_calltree_finish(&tree, true);
-    if (!failed)
+    int failed = ebb_calltree_make(&tree, view, NULL, false, EBB_BY_LABEL);
+    if (!failed) {
         failed = print_tree(&tree, out);
-    ebb_calltree_free(&tree);
+        ebb_calltree_free(&tree);
+    }
     return failed ? ebb_error_set(error, failed, "out of memory") : 0;
 }
