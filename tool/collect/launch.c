@@ -386,8 +386,8 @@ static void set_signals(posix_spawnattr_t *attributes)
     posix_spawnattr_setsigdefault(attributes, &defaults);
 }
 
-static int spawn(const char *path, char *const *argv, char **environment, bool output_to_stderr,
-                 pid_t *pid)
+static int spawn(const char *path, char *const *argv, char **environment,
+                 const struct ebb_launch *launch, pid_t *pid)
 {
     posix_spawnattr_t attributes;
     posix_spawn_file_actions_t actions;
@@ -399,13 +399,16 @@ static int spawn(const char *path, char *const *argv, char **environment, bool o
         return -code;
     }
     set_signals(&attributes);
-    posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-                                              POSIX_SPAWN_SETSIGDEF);
-    if (output_to_stderr)
+    short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+    if (!launch->foreground) {
+        posix_spawnattr_setpgroup(&attributes, 0);
+        flags |= POSIX_SPAWN_SETPGROUP;
+    }
+    posix_spawnattr_setflags(&attributes, flags);
+    if (launch->output_to_stderr)
         code = posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
     if (code == 0) {
-        bool terminal = isatty(STDIN_FILENO);
+        bool terminal = !launch->foreground && isatty(STDIN_FILENO);
         struct sigaction ignore = {.sa_handler = SIG_IGN}, input, output;
         if (terminal) { /* inherited through exec */
             sigaction(SIGTTIN, &ignore, &input);
@@ -437,7 +440,7 @@ int ebb__launch_start(char *const *argv, const struct ebb_launch *launch, pid_t 
     struct environment *environment = environment_new(launch);
     if (!environment)
         return ebb_error_set(error, -ENOMEM, "%s: out of memory", argv[0]);
-    code = spawn(path, argv, environment->items, launch->output_to_stderr, pid);
+    code = spawn(path, argv, environment->items, launch, pid);
     environment_free(environment);
     return code < 0 ? ebb_error_set(error, code, "%s: cannot start it: %s", path, strerror(-code))
                     : 0;

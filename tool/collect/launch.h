@@ -15,6 +15,7 @@ struct ebb_launch {
     uint64_t session;      /* shared by the program and everything it starts */
     bool output_to_stderr; /* its stdout goes to our stderr */
     bool only_parent;      /* children are not followed */
+    bool foreground;       /* in our process group, not in one of its own */
 };
 
 /* Finds a command as execvp would: by path when it has a slash, else along PATH. -ENOENT, -EACCES
@@ -29,8 +30,8 @@ int ebb__launch_check(const char *path, uid_t uid, gid_t gid, struct ebb_error *
  * to this executable. */
 int ebb__launch_find_agent(char *path, size_t size, struct ebb_error *error);
 
-/* Starts `argv` (NULL-terminated; argv[0] is found along PATH) in a process group of its own, with
- * our standard input. 0 and the pid, or a negative errno and the line; errors of exec are reported
+/* Starts `argv` (NULL-terminated; argv[0] is found along PATH) in a process group of its own
+ * (unless `foreground`), with our standard input. 0 and the pid, or a negative errno and the line; errors of exec are reported
  * here, not by a child that dies. */
 int ebb__launch_start(char *const *argv, const struct ebb_launch *launch, pid_t *pid,
                       struct ebb_error *error);

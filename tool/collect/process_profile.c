@@ -240,10 +240,10 @@ static int add_sample(struct conversion *conversion, const struct ebb_bucket *bu
     }
     const int64_t values[] = {objects(bucket->alloc_objects), bytes(bucket->alloc_bytes),
                               live_objects, bytes(bucket->alloc_bytes - bucket->free_bytes)};
-    struct ebb_label label = {.key = bytes_key};
-    if (bucket->alloc_objects > 0)
-        label.number = (int64_t)llround((double)bucket->alloc_bytes * EBB_OBJECT_SCALE /
-                                        (double)bucket->alloc_objects);
+    /* The class's smallest size, not the mean of its blocks: labels tell samples apart, so one that
+     * moves would keep profiles of different moments from being subtracted. */
+    struct ebb_label label = {.key = bytes_key,
+                              .number = (int64_t)ebb_size_class_floor(bucket->size_class)};
     ebb_profile_builder_sample(conversion->builder, locations, depth, values, &label, 1);
     return 0;
 }

@@ -35,6 +35,7 @@ struct ebb_program {
     char *target;     /* as the user named it */
     uint64_t session; /* 0: one process, found by its pid */
     bool only_parent;
+    bool foreground;  /* in our process group */
 
     pid_t pid;    /* of the started program, or the one process */
     bool started; /* by us */
@@ -112,12 +113,14 @@ int ebb__program_start(char *const *words, size_t count, const struct ebb_target
         goto done;
     program->session = ebb__launch_new_session();
     program->only_parent = options->only_parent;
+    program->foreground = options->foreground;
     const struct ebb_launch launch = {
         .agent = agent,
         .period = options->period ? options->period : DEFAULT_PERIOD,
         .session = program->session,
         .output_to_stderr = options->output_to_stderr,
         .only_parent = options->only_parent,
+        .foreground = options->foreground,
     };
     if ((code = ebb__launch_start(argv, &launch, &program->pid, error)) < 0)
         goto done;
@@ -201,7 +204,7 @@ int ebb__program_status(const struct ebb_program *program)
 void ebb__program_signal(struct ebb_program *program, int signal)
 {
     if (program->started)
-        kill(-program->pid, signal);
+        kill(program->foreground ? program->pid : -program->pid, signal);
 }
 
 /* How the program ended, in words: "exited with status 1", "was killed by SIGSEGV (core dumped)".

@@ -22,6 +22,8 @@ struct ebb_target_options {
     uint64_t period;      /* mean bytes between samples for a started program; 0: 512 KiB */
     bool output_to_stderr; /* a started program's stdout goes to our stderr */
     bool only_parent;     /* do not follow children */
+    bool foreground;      /* a started program stays in our process group: it has the terminal, and
+                             gets the terminal's signals by itself */
 };
 
 /* `words` are the command line's remaining arguments: one PID or path, several paths, or a command
@@ -52,7 +54,8 @@ int ebb_target_profile(struct ebb_target *target, size_t index, const char *name
 pid_t ebb_target_pid(const struct ebb_target *target);
 bool ebb_target_running(struct ebb_target *target);
 int ebb_target_status(const struct ebb_target *target);
-/* Sends a signal to the started program's process group; no-op when it is gone. */
+/* Sends a signal to the started program's process group, or to the program alone when it is in ours;
+ * no-op when it is gone. */
 void ebb_target_signal(struct ebb_target *target, int signal);
 
 #endif
