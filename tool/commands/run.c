@@ -103,13 +103,14 @@ static int write_profiles(struct ebb_target *target, const char *directory, stru
     return failed;
 }
 
-/* Passes signals on until the program ends. */
+/* Passes signals on until the program ends. Keys of the terminal reach it without us: it is in our
+ * process group. */
 static void wait_for_end(struct ebb_live *live, struct ebb_target *target)
 {
     for (bool running = true; running;) {
         int signal = ebb_signals_wait(200);
         ebb_live_lock(live);
-        if (signal != 0 && signal != SIGCHLD)
+        if (signal != 0 && signal != SIGCHLD && !ebb_signals_from_kernel())
             ebb_target_signal(target, signal);
         running = ebb_target_running(target);
         ebb_live_unlock(live);
@@ -161,7 +162,7 @@ static int run(int argc, char **argv)
     struct ebb_error error = {0};
     struct ebb_server *server = NULL;
     struct ebb_target *target = NULL;
-    const struct ebb_target_options target_options = {.period = options.period};
+    const struct ebb_target_options target_options = {.period = options.period, .foreground = true};
     int code = options.directory ? make_directory(options.directory, &error) : 0;
     if (code == 0 && options.address)
         code = ebb_server_listen(options.address, options.token, &server, &error);
@@ -177,7 +178,7 @@ static int run(int argc, char **argv)
     }
     code = attend(&options, target, server, &error);
     int status = ebb_target_status(target);
-    ebb_target_close(target, false, 5);
+    ebb_target_close(target, code == 0, 5); /* what it left running in the background runs on */
     if (code < 0) {
         ebb_command_fail("run", "%s", error.text);
         return status ? status : 2;

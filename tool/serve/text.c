@@ -37,16 +37,21 @@ static int64_t value_at(const struct ebb_profile *profile, size_t sample, uint32
     return column == EBB_NONE ? 0 : profile->values[sample * profile->type_count + column];
 }
 
-/* The mean block size of a sample: its label, else what its values say. */
+/* The mean block size of a sample: what its values say, within what its label says. The label
+ * `bytes` is the smallest size of a class that spans a quarter; few objects have been rounded a
+ * lot. */
 static double block_size(const struct ebb_profile *profile, size_t sample, int64_t objects,
                          int64_t bytes)
 {
+    double mean = objects > 0 ? (double)bytes / (double)objects : 0;
     if (profile->label_start)
         for (uint64_t l = profile->label_start[sample]; l < profile->label_start[sample + 1]; l++)
             if (strcmp(ebb_profile_string(profile, profile->labels[l].key), "bytes") == 0 &&
-                profile->labels[l].number > 0)
-                return (double)profile->labels[l].number;
-    return objects > 0 ? (double)bytes / (double)objects : 0;
+                profile->labels[l].number > 0) {
+                double least = (double)profile->labels[l].number;
+                return fmin(fmax(mean, least), 1.25 * least);
+            }
+    return mean;
 }
 
 /* Turns unbiased estimates back into what was sampled. Bytes are the finer measure of the two, so
