@@ -14,59 +14,56 @@
 #include <unordered_map>
 #include <vector>
 
-namespace
-{
-
 struct record {
     double values[12];
 };
 
-std::unordered_map<std::string, std::string> sessions;
-std::map<std::string, std::string> ordered;
-std::vector<record> history;
-std::unordered_map<int, std::unordered_map<std::string, std::string>> tenants;
-volatile char *lost;
+static std::unordered_map<std::string, std::string> sessions;
+static std::map<std::string, std::string> ordered;
+static std::vector<record> history;
+static std::unordered_map<int, std::unordered_map<std::string, std::string>> tenants;
+static volatile char *lost;
 
-std::string key_of(unsigned long number)
+static std::string key_of(unsigned long number)
 {
     return "session/" + std::to_string(number) + "/of/a/visitor";
 }
 
-__attribute__((noinline)) void remember(unsigned long number)
+__attribute__((noinline)) static void remember(unsigned long number)
 {
     sessions[key_of(number)] = std::string(80, 'x');
 }
 
-__attribute__((noinline)) void remember_ordered(unsigned long number)
+__attribute__((noinline)) static void remember_ordered(unsigned long number)
 {
     ordered[key_of(number)] = std::string(80, 'x');
 }
 
-__attribute__((noinline)) void remember_tenant(unsigned long number)
+__attribute__((noinline)) static void remember_tenant(unsigned long number)
 {
     tenants[static_cast<int>(number % 200)][key_of(number)] = std::string(80, 'x');
 }
 
-__attribute__((noinline)) void append(unsigned long number)
+__attribute__((noinline)) static void append(unsigned long number)
 {
     history.push_back(record{{static_cast<double>(number)}});
 }
 
-__attribute__((noinline)) void lose(unsigned long)
+__attribute__((noinline)) static void lose(unsigned long)
 {
     lost = static_cast<char *>(malloc(200));
     lost[0] = 1;
 }
 
 // A pool of blocks of mixed sizes that are replaced at random: constant size.
-void churn(unsigned long number)
+static void churn(unsigned long number)
 {
     static std::vector<std::string> blocks(100000);
     blocks[(number * 2654435761u) % blocks.size()] = std::string(40 + number % 300, 'c');
 }
 
-// A cache that fills up to 20 MB and is dropped whole.
-void saw(unsigned long number)
+// A cache that fills up to 6 MB and is dropped whole.
+static void saw(unsigned long number)
 {
     static std::vector<std::string> blocks;
     blocks.emplace_back(200, 's');
@@ -78,7 +75,7 @@ void saw(unsigned long number)
 }
 
 // Warms up to a plateau in the first two seconds of a usual rate, then reads only.
-void warm_up(unsigned long number)
+static void warm_up(unsigned long number)
 {
     static std::unordered_map<std::string, std::string> cache;
     std::string key = key_of(number % 40000);
@@ -87,7 +84,7 @@ void warm_up(unsigned long number)
 }
 
 // A queue that is worked off as fast as it fills.
-void queue(unsigned long number)
+static void queue(unsigned long number)
 {
     static std::deque<std::string> waiting;
     waiting.push_back(key_of(number));
@@ -101,15 +98,13 @@ struct kind {
     double bytes; // of one step, about
 };
 
-const kind kinds[] = {
+static const kind kinds[] = {
     {"unordered_map", remember, 190}, {"map", remember_ordered, 210},
     {"nested", remember_tenant, 190}, {"vector", append, 96},
     {"lost", lose, 200},              {"churn", churn, 200},
     {"saw", saw, 232},                {"warm_up", warm_up, 190},
     {"queue", queue, 60},
 };
-
-} // namespace
 
 int main(int argc, char **argv)
 {
