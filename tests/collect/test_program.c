@@ -85,17 +85,38 @@ static void need_agent(void)
     }
 }
 
+/* The target of the test that runs, so that a test that fails leaves no program behind. */
+static struct ebb_target *opened;
+
+static void close_opened(bool keep, double grace_s)
+{
+    ebb_target_close(opened, keep, grace_s);
+    opened = NULL;
+}
+
+static int end_leftovers(void **state)
+{
+    (void)state;
+    close_opened(false, 0);
+    return 0;
+}
+
+static struct ebb_target *open_words(char *const *words, size_t count, bool is_command,
+                                     const struct ebb_target_options *options)
+{
+    struct ebb_error error = {""};
+    if (ebb_target_open(words, count, is_command, options, &opened, &error) < 0)
+        fail_msg("%s", error.text);
+    return opened;
+}
+
 static struct ebb_target *start(char *mode, bool only_parent)
 {
     need_agent();
     char *words[] = {subject_path, mode};
     const struct ebb_target_options options = {
         .period = 1, .output_to_stderr = true, .only_parent = only_parent};
-    struct ebb_target *target;
-    struct ebb_error error = {""};
-    if (ebb_target_open(words, 2, true, &options, &target, &error) < 0)
-        fail_msg("%s", error.text);
-    return target;
+    return open_words(words, 2, true, &options);
 }
 
 static int observe(struct ebb_target *target)
@@ -189,7 +210,7 @@ static void test_leak(void **state)
     ebb_profile_free(profile);
 
     assert_int_equal(records_of(pid), 1);
-    ebb_target_close(target, false, 5);
+    close_opened(false, 5);
     assert_int_equal(kill(pid, 0), -1);
     assert_int_equal(records_of(pid), 0);
 }
@@ -207,7 +228,7 @@ static void check_end(char *mode, int status, const char *reason, double least_o
     assert_int_equal(ebb_target_status(target), status);
     assert_true(leak_of(evidence)->live_objects >= least_objects);
     assert_int_equal(observe(target), 1);
-    ebb_target_close(target, false, 1);
+    close_opened(false, 1);
     assert_int_equal(records_of(pid), 0);
 }
 
@@ -246,7 +267,7 @@ static void test_too_late(void **state)
         &evidence->series.items[find_series(evidence, "keep_one", &line)].points;
     double middle = points->items[points->len / 2].live_objects;
     assert_true(middle > 40 && middle < 160);
-    ebb_target_close(target, false, 1);
+    close_opened(false, 1);
 }
 
 static void test_fork(void **state)
@@ -263,7 +284,7 @@ static void test_fork(void **state)
     pid_t pid = child->pid;
     assert_int_not_equal(pid, ebb_target_pid(target));
     assert_true(leak_of(child)->live_objects > 10);
-    ebb_target_close(target, false, 5);
+    close_opened(false, 5);
     /* Its parent is gone: it may wait as a zombie for init, but its record was read. */
     assert_int_equal(records_of(pid), 0);
 }
@@ -277,7 +298,7 @@ static void test_only_parent(void **state)
         usleep(50000);
     }
     assert_int_equal(ebb_target_subject_count(target), 1);
-    ebb_target_close(target, false, 5);
+    close_opened(false, 5);
 }
 
 /* The started program runs another one in its place. */
@@ -287,10 +308,7 @@ static void test_exec(void **state)
     need_agent();
     char *words[] = {(char[]){"sh"}, (char[]){"-c"}, scratch_text("exec %s leak", subject_path)};
     const struct ebb_target_options options = {.period = 1};
-    struct ebb_target *target;
-    struct ebb_error error = {""};
-    if (ebb_target_open(words, 3, true, &options, &target, &error) < 0)
-        fail_msg("%s", error.text);
+    struct ebb_target *target = open_words(words, 3, true, &options);
     for (int i = 0; i < 8; i++) {
         assert_int_equal(observe(target), 0);
         usleep(50000);
@@ -300,7 +318,7 @@ static void test_exec(void **state)
     assert_int_equal(evidence->pid, ebb_target_pid(target));
     assert_string_equal(evidence->executable, subject_path);
     assert_true(leak_of(evidence)->live_objects > 10);
-    ebb_target_close(target, false, 5);
+    close_opened(false, 5);
     assert_int_equal(records_of(evidence->pid), 0);
 }
 
@@ -314,7 +332,7 @@ static void test_stubborn(void **state)
         usleep(50000);
     }
     uint64_t began = ebb_clock_ns();
-    ebb_target_close(target, false, 0.3);
+    close_opened(false, 0.3);
     assert_true(ebb_clock_ns() - began < 5 * UINT64_C(1000000000));
     assert_int_equal(kill(pid, 0), -1);
     assert_int_equal(records_of(pid), 0);
@@ -333,7 +351,7 @@ static void test_daemon(void **state)
     assert_int_equal(ebb_target_subject_count(target), 2);
     pid_t pid = ebb_target_subject(target, 1)->pid;
     assert_int_equal(kill(pid, 0), 0);
-    ebb_target_close(target, false, 5);
+    close_opened(false, 5);
     assert_int_equal(records_of(pid), 0);
 }
 
@@ -344,14 +362,12 @@ static void test_keep_and_attach(void **state)
     struct ebb_target *target = start((char[]){"leak"}, false);
     pid_t pid = ebb_target_pid(target);
     assert_int_equal(observe(target), 0);
-    ebb_target_close(target, true, 0);
+    close_opened(true, 0);
     assert_int_equal(kill(pid, 0), 0);
     assert_int_equal(records_of(pid), 1);
 
     char *word = scratch_text("%d", (int)pid);
-    struct ebb_error error = {""};
-    if (ebb_target_open(&word, 1, false, NULL, &target, &error) < 0)
-        fail_msg("%s", error.text);
+    target = open_words(&word, 1, false, NULL);
     assert_int_equal(ebb_target_pid(target), pid);
     for (int i = 0; i < 6; i++) {
         assert_int_equal(observe(target), 0);
@@ -360,19 +376,18 @@ static void test_keep_and_attach(void **state)
     const struct ebb_evidence *evidence = ebb_target_subject(target, 0);
     assert_true(evidence->age_s > 0);
     assert_true(leak_of(evidence)->live_objects > 10);
-    ebb_target_close(target, false, 0); /* not ours to end */
+    close_opened(false, 0); /* not ours to end */
     assert_int_equal(kill(pid, 0), 0);
 
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
-    if (ebb_target_open(&word, 1, false, NULL, &target, &error) < 0)
-        fail_msg("%s", error.text);
+    target = open_words(&word, 1, false, NULL);
     assert_int_equal(observe(target), 1);
     evidence = ebb_target_subject(target, 0);
     assert_true(evidence->reconstructed);
     assert_string_equal(evidence->end_reason, "was killed or crashed");
     assert_true(leak_of(evidence)->live_objects > 10);
-    ebb_target_close(target, false, 0);
+    close_opened(false, 0);
     assert_int_equal(records_of(pid), 0);
 }
 
@@ -405,7 +420,7 @@ static void test_threads(void **state)
     }
     assert_true(found);
     ebb_profile_free(profile);
-    ebb_target_close(target, false, 5);
+    close_opened(false, 5);
 }
 
 /* A program that is over at once is no error. */
@@ -414,14 +429,12 @@ static void test_true(void **state)
     (void)state;
     need_agent();
     char *words[] = {(char[]){"true"}};
-    struct ebb_target *target;
-    struct ebb_error error = {""};
-    assert_int_equal(ebb_target_open(words, 1, true, NULL, &target, &error), 0);
+    struct ebb_target *target = open_words(words, 1, true, NULL);
     while (ebb_target_running(target))
         usleep(1000);
     assert_int_equal(observe(target), 1);
     assert_string_equal(ebb_target_subject(target, 0)->end_reason, "exited with status 0");
-    ebb_target_close(target, false, 1);
+    close_opened(false, 1);
 }
 
 static void test_refusals(void **state)
@@ -438,21 +451,22 @@ static void test_refusals(void **state)
 
 int main(void)
 {
+#define ENDING(test) cmocka_unit_test_teardown(test, end_leftovers)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_leak),
-        cmocka_unit_test(test_exit),
-        cmocka_unit_test(test_killed),
-        cmocka_unit_test(test_crashed),
-        cmocka_unit_test(test_too_late),
-        cmocka_unit_test(test_fork),
-        cmocka_unit_test(test_only_parent),
-        cmocka_unit_test(test_exec),
-        cmocka_unit_test(test_stubborn),
-        cmocka_unit_test(test_daemon),
-        cmocka_unit_test(test_keep_and_attach),
-        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_true),
-        cmocka_unit_test(test_refusals),
+        ENDING(test_leak),
+        ENDING(test_exit),
+        ENDING(test_killed),
+        ENDING(test_crashed),
+        ENDING(test_too_late),
+        ENDING(test_fork),
+        ENDING(test_only_parent),
+        ENDING(test_exec),
+        ENDING(test_stubborn),
+        ENDING(test_daemon),
+        ENDING(test_keep_and_attach),
+        ENDING(test_threads),
+        ENDING(test_true),
+        ENDING(test_refusals),
     };
     return cmocka_run_group_tests(tests, compile_subject, scratch_teardown);
 }
