@@ -292,11 +292,13 @@ void ebb_profile_builder_sample(struct ebb_profile_builder *builder, const uint3
         fail(builder, -ENOMEM);
         return;
     }
-    const struct ebb_label *own = builder->labels.items + builder->labels.len;
-    uint64_t hash = hash_sample(stack, depth, own, label_count);
+    /* From here on the copies: they are sorted, and not NULL when there is nothing in them. */
+    stack = builder->stack.items + builder->stack.len;
+    labels = builder->labels.items + builder->labels.len;
+    uint64_t hash = hash_sample(stack, depth, labels, label_count);
     size_t probe = 0, width = builder->types.len;
     for (uint32_t i; (i = ebb_index_probe(&builder->sample_index, hash, &probe)) != EBB_NONE;) {
-        if (!same_sample(builder, i, stack, depth, own, label_count))
+        if (!same_sample(builder, i, stack, depth, labels, label_count))
             continue;
         /* Added as unsigned: sums that overflow wrap around, as they do in pprof. */
         for (size_t t = 0; t < width; t++)

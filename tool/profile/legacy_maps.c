@@ -296,7 +296,11 @@ int ebb_legacy_maps_read(struct ebb_legacy_maps *maps, struct ebb_text text)
 
 static uint32_t find_unknown(struct ebb_legacy_maps *maps)
 {
-    struct ebb_legacy_mapping everything = {.limit = UINT64_MAX, .number = EBB_NONE};
+    static const char nothing[] = "";
+    struct ebb_legacy_mapping everything = {.limit = UINT64_MAX,
+                                            .file = {nothing, nothing},
+                                            .build_id = {nothing, nothing},
+                                            .number = EBB_NONE};
     if (maps->unknown == EBB_NONE && ebb_vec_push(maps, everything) == 0)
         maps->unknown = (uint32_t)(maps->len - 1);
     return maps->unknown;

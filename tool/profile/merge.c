@@ -272,6 +272,7 @@ static int add_all(struct merger *merger, const struct ebb_profile *const *profi
 static int merge(const struct ebb_profile *const *profiles, const int *scale, size_t count,
                  struct ebb_profile **merged, struct ebb_error *error)
 {
+    *merged = NULL;
     struct merger merger = {.builder = ebb_profile_builder_new()};
     int failed = merger.builder ? add_all(&merger, profiles, scale, count) : -ENOMEM;
     ebb_vec_free(&merger.known);

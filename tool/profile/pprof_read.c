@@ -409,23 +409,34 @@ static int take_piece(struct reader *reader, const Ebb__Pprof__Profile *piece)
     return failed;
 }
 
-static void *arena_alloc(void *arena, size_t size)
+/* What protobuf-c unpacks into; it does not say whether a message was bad or memory short. */
+struct unpacking {
+    struct ebb_arena arena;
+    bool exhausted;
+};
+
+static void *arena_alloc(void *unpacking, size_t size)
 {
-    return ebb_arena_alloc(arena, size);
+    struct unpacking *to = unpacking;
+    void *memory = ebb_arena_alloc(&to->arena, size);
+    to->exhausted |= !memory;
+    return memory;
 }
 
-static void arena_keep(void *arena, void *memory)
+static void arena_keep(void *unpacking, void *memory)
 {
 }
 
 static int unpack_rest(struct reader *reader)
 {
-    struct ebb_arena arena = {0};
-    ProtobufCAllocator allocator = {arena_alloc, arena_keep, &arena};
+    struct unpacking unpacking = {.exhausted = false};
+    ProtobufCAllocator allocator = {arena_alloc, arena_keep, &unpacking};
     Ebb__Pprof__Profile *piece =
         ebb__pprof__profile__unpack(&allocator, reader->rest.len, reader->rest.items);
-    int failed = piece ? take_piece(reader, piece) : malformed(reader, "its encoding is damaged");
-    ebb_arena_free(&arena);
+    int failed = piece                 ? take_piece(reader, piece)
+                 : unpacking.exhausted ? out_of_memory(reader)
+                                       : malformed(reader, "its encoding is damaged");
+    ebb_arena_free(&unpacking.arena);
     reader->rest.len = 0;
     return failed;
 }

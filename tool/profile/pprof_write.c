@@ -21,6 +21,9 @@
 
 enum { BATCH = 512 };
 
+/* Arrays are allocated with one item too many: of none at all there would be nothing to allocate,
+ * which looks like running out of memory. */
+
 struct writer {
     const struct ebb_profile *profile;
     int failed; /* 0 or -ENOMEM */
@@ -115,8 +118,8 @@ static void write_location(struct writer *writer, size_t index, struct ebb_arena
     location.mapping_id = from->mapping == EBB_NONE ? 0 : (uint64_t)from->mapping + 1;
     location.address = from->address;
     location.is_folded = from->folded;
-    Ebb__Pprof__Line *lines = ebb_arena_zalloc(arena, from->line_count, sizeof *lines);
-    location.line = ebb_arena_zalloc(arena, from->line_count, sizeof *location.line);
+    Ebb__Pprof__Line *lines = ebb_arena_zalloc(arena, from->line_count + 1, sizeof *lines);
+    location.line = ebb_arena_zalloc(arena, from->line_count + 1, sizeof *location.line);
     if (!lines || !location.line) {
         writer->failed = -ENOMEM;
         return;
@@ -209,8 +212,8 @@ static int sample_labels(const struct ebb_profile *profile, size_t index,
         return 0;
     uint64_t begin = profile->label_start[index];
     size_t count = profile->label_start[index + 1] - begin;
-    Ebb__Pprof__Label *labels = ebb_arena_zalloc(arena, count, sizeof *labels);
-    sample->label = ebb_arena_zalloc(arena, count, sizeof *sample->label);
+    Ebb__Pprof__Label *labels = ebb_arena_zalloc(arena, count + 1, sizeof *labels);
+    sample->label = ebb_arena_zalloc(arena, count + 1, sizeof *sample->label);
     if (!labels || !sample->label)
         return -ENOMEM;
     sample->n_label = count;
@@ -232,7 +235,7 @@ static Ebb__Pprof__Sample *make_sample(const struct ebb_profile *profile, size_t
     uint64_t begin = profile->stack_start[index];
     size_t depth = profile->stack_start[index + 1] - begin;
     Ebb__Pprof__Sample *sample = ebb_arena_alloc(arena, sizeof *sample);
-    uint64_t *ids = ebb_arena_zalloc(arena, depth, sizeof *ids);
+    uint64_t *ids = ebb_arena_zalloc(arena, depth + 1, sizeof *ids);
     if (!sample || !ids)
         return NULL;
     ebb__pprof__sample__init(sample);
