@@ -315,11 +315,12 @@ static void test_exec(void **state)
     }
     size_t last = ebb_target_subject_count(target) - 1;
     const struct ebb_evidence *evidence = ebb_target_subject(target, last);
-    assert_int_equal(evidence->pid, ebb_target_pid(target));
+    pid_t pid = evidence->pid;
+    assert_int_equal(pid, ebb_target_pid(target));
     assert_string_equal(evidence->executable, subject_path);
     assert_true(leak_of(evidence)->live_objects > 10);
     close_opened(false, 5);
-    assert_int_equal(records_of(evidence->pid), 0);
+    assert_int_equal(records_of(pid), 0);
 }
 
 static void test_stubborn(void **state)
