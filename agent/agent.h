@@ -44,6 +44,7 @@ struct ebb_agent_thread {
     bool attached; /* its end will be noticed */
     bool resolving;
     uint8_t destructor_rounds;
+    uint8_t patience; /* calls until it asks for a shard again */
     int saved_errno;
 };
 

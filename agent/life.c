@@ -209,7 +209,7 @@ static void start(void)
     }
     pthread_atfork(before_fork, after_fork, in_child);
     ebb_agent_mappings_start(allocator);
-    ebb_unwind_init();
+    ebb_unwind_init(); /* early: what is loaded now is known to stay */
     absorb_early();
     if (eager && !publish())
         return;
@@ -235,12 +235,18 @@ static void start_in_child(void)
 static void attach_thread(void)
 {
     struct ebb_agent_thread *self = &ebb_agent_self;
+    if (self->patience) {
+        self->patience--;
+        return;
+    }
     uint32_t thread = (uint32_t)syscall(SYS_gettid);
     struct ebb_shard *shard = ebb_writer_take_shard(writer, thread);
     if (!shard && !ebb_writer_published(writer) && publish())
         shard = ebb_writer_take_shard(writer, thread);
-    if (!shard)
-        return; /* counts in the common shard, and asks again next time */
+    if (!shard) { /* counts in the common shard, and asks again later */
+        self->patience = UINT8_MAX;
+        return;
+    }
     self->shard = shard;
     if (!self->attached) {
         self->attached = true;

@@ -61,7 +61,19 @@ void ebb_agent_mappings_start(const void *allocator)
 {
     resolve();
     allocator_code = ebb_agent_object_of(allocator);
-    mappings = ebb_writer_pages(sizeof *mappings);
+}
+
+/* The table, made at the first mapping; NULL without memory. */
+static struct mappings *table(void)
+{
+    struct mappings *known = __atomic_load_n(&mappings, __ATOMIC_ACQUIRE);
+    if (known)
+        return known;
+    struct mappings *made = ebb_writer_pages(sizeof *made);
+    if (made && !__atomic_compare_exchange_n(&mappings, &known, made, false, __ATOMIC_ACQ_REL,
+                                             __ATOMIC_ACQUIRE))
+        made = known; /* another thread was first; ours stays unused */
+    return made;
 }
 
 void ebb_agent_mappings_forget(void)
@@ -180,7 +192,7 @@ static void mapped(void *address, size_t size)
     struct ebb_writer *writer = ebb_agent_enter_to_record();
     if (!writer)
         return;
-    uint32_t bucket = mappings ? ebb_agent_bucket_here(writer, size, EBB_KIND_MMAP) : EBB_NONE;
+    uint32_t bucket = table() ? ebb_agent_bucket_here(writer, size, EBB_KIND_MMAP) : EBB_NONE;
     if (bucket != EBB_NONE) {
         uintptr_t start = (uintptr_t)address, end = page_end(start, size);
         ebb_spin_lock(&mappings->lock);

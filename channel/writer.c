@@ -268,26 +268,42 @@ static void fill_identity(struct ebb_writer *writer, struct ebb_channel_header *
 
 /* -- The file ---------------------------------------------------------------------------------- */
 
+/* The head of a record, as far as the process's name for it. */
+struct record_head {
+    uint64_t magic;
+    uint32_t version, byte_order, header_size, state, pid, parent_pid;
+    uint64_t start_ticks;
+};
+static_assert(offsetof(struct record_head, start_ticks) ==
+                  offsetof(struct ebb_channel_header, start_ticks),
+              "the head is the header's");
+
+static bool is_ours(const struct ebb_writer *writer, int fd)
+{
+    struct stat status;
+    struct record_head head;
+    return raw_fstat(fd, &status) && S_ISREG(status.st_mode) &&
+           status.st_uid == (uid_t)syscall(SYS_geteuid) &&
+           syscall(SYS_pread64, fd, &head, sizeof head, (off_t)0) == (long)sizeof head &&
+           head.magic == EBB_CHANNEL_MAGIC && head.version == EBB_CHANNEL_VERSION &&
+           head.pid == (uint32_t)writer->pid && head.start_ticks == writer->start_ticks;
+}
+
 bool ebb_writer_replace_predecessor(struct ebb_writer *writer, uint32_t *agent_flags)
 {
     name_record(writer);
     int fd = raw_open(writer->path, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return false;
-    struct ebb_channel_header head;
-    struct stat status;
-    size_t needed = offsetof(struct ebb_channel_header, executable);
-    bool ours = raw_fstat(fd, &status) && S_ISREG(status.st_mode) &&
-                status.st_uid == (uid_t)syscall(SYS_geteuid) &&
-                syscall(SYS_pread64, fd, &head, needed, (off_t)0) == (long)needed &&
-                head.magic == EBB_CHANNEL_MAGIC && head.pid == (uint32_t)writer->pid &&
-                head.start_ticks == writer->start_ticks;
+    bool ours = is_ours(writer, fd);
     if (ours) {
-        uint32_t state = EBB_STATE_REPLACED;
+        uint32_t state = EBB_STATE_REPLACED, flags = 0;
+        syscall(SYS_pread64, fd, &flags, sizeof flags,
+                (off_t)offsetof(struct ebb_channel_header, agent_flags));
         syscall(SYS_pwrite64, fd, &state, sizeof state,
                 (off_t)offsetof(struct ebb_channel_header, state));
         syscall(SYS_unlinkat, AT_FDCWD, writer->path, 0);
-        *agent_flags = head.agent_flags;
+        *agent_flags = flags;
     }
     raw_close(fd);
     return ours;
@@ -453,7 +469,7 @@ bool ebb__reserve(struct ebb_writer *writer, enum ebb_table id, uint64_t count)
         ebb_spin_lock(&writer->grow_lock);
         while (!(room = count <= capacity(id, table->chunks)) && add_chunk(writer, id))
             ;
-        if (!room)
+        if (!room && writer->published)
             table->retry_ns = ebb_clock_coarse_ns() + RETRY_NS;
         ebb_spin_unlock(&writer->grow_lock);
         errno = saved;
@@ -481,7 +497,7 @@ void ebb_writer_end(struct ebb_writer *writer)
     struct ebb_channel_header *header = writer->header;
     header->ended_ns = ebb_clock_ns();
     __atomic_store_n(&header->state, EBB_STATE_EXITED, __ATOMIC_RELEASE);
-    if (writer->agent_flags & EBB_AGENT_KEEP ||
+    if (writer->sealed || writer->agent_flags & EBB_AGENT_KEEP ||
         __atomic_load_n(&header->reader_pid, __ATOMIC_ACQUIRE))
         return;
     struct stat status;

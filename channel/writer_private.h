@@ -5,7 +5,8 @@
  * so zero is a valid empty state of every part.
  *
  * Locks, in the order they may nest:
- *     filter_lock > stripe[0..63].lock > intern_lock > grow_lock > shard_lock */
+ *     filter_lock > stripe[0..63].lock > intern_lock > grow_lock
+ *     shard_lock > grow_lock */
 #ifndef EBB_CHANNEL_WRITER_PRIVATE_H
 #define EBB_CHANNEL_WRITER_PRIVATE_H
 
