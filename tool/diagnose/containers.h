@@ -12,25 +12,7 @@
 #define EBB_TOOL_DIAGNOSE_CONTAINERS_H
 
 #include "tool/collect/evidence.h"
-
-enum ebb_container_kind { EBB_CONTAINER_MAP, EBB_CONTAINER_SEQUENCE, EBB_CONTAINER_TEXT };
-
-/* A container a library or an interpreter brings along, and what its users do about growth. */
-struct ebb_container {
-    const char *name;
-    enum ebb_container_kind kind;
-    bool runtime; /* of an interpreter or a server: its values are allocated all over the program */
-    const char *forget; /* how an entry goes, so that its memory goes */
-    const char *bound;  /* how its size is limited */
-    const char *shrink; /* how an emptied one gives back its table */
-};
-
-enum ebb_role {
-    EBB_ROLE_NONE,
-    EBB_ROLE_NODE,   /* an entry or what it holds */
-    EBB_ROLE_TABLE,  /* the table or buffer itself, which is replaced by a larger one */
-    EBB_ROLE_CREATE, /* a new, empty container */
-};
+#include "tool/diagnose/names.h"
 
 struct ebb_place {
     size_t site; /* index of the frame */

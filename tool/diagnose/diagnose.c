@@ -251,6 +251,8 @@ static const char *find_caution(const struct ebb_study *study, const struct ebb_
                                 "%llu entries of the record found no room, so the evidence has "
                                 "holes; sample less often (--sample 2M).",
                                 (unsigned long long)evidence->dropped);
+    if (evidence->caution)
+        return ebb_arena_strdup(arena, evidence->caution);
     if (evidence->ended && !evidence->complete)
         return ebb_arena_printf(arena,
                                 "The process ended (%s) after %s of the window; what it did until "
@@ -310,8 +312,10 @@ static void add_forecast(struct ebb_study *study, struct ebb_report *report, boo
         report->forecast = forecast;
 }
 
+/* What one subject adds. `principal`: it was watched for long enough that the report's window,
+ * caution and confidence are about it too. */
 static int diagnose_subject(struct ebb_study *study, struct ebb_report *report,
-                            struct verdicts *verdicts, bool first)
+                            struct verdicts *verdicts, bool principal, bool first)
 {
     const struct ebb_evidence *evidence = study->evidence;
     size_t before = verdicts->len;
@@ -322,6 +326,9 @@ static int diagnose_subject(struct ebb_study *study, struct ebb_report *report,
     if (ask(study, NULL, &report->arena, verdicts) < 0)
         return -ENOMEM;
 
+    add_memory(study, report);
+    if (!principal)
+        return 0;
     report->healthy = verdicts->len == before; /* of this subject, for the caution */
     double smallest = smallest_detectable(study);
     bool sure = verdicts->len > before || (study->n >= 6 && smallest <= PROMISE * 1.02 &&
@@ -339,7 +346,6 @@ static int diagnose_subject(struct ebb_study *study, struct ebb_report *report,
     report->window_s = fmax(report->window_s, study->span);
     if (study->n > report->snapshots)
         report->snapshots = study->n;
-    add_memory(study, report);
     add_forecast(study, report, first);
     return study->failed ? -ENOMEM : 0;
 }
@@ -361,6 +367,24 @@ static int finish(struct ebb_report *report, struct verdicts *verdicts)
     return 0;
 }
 
+static double seen_span(const struct ebb_evidence *evidence)
+{
+    size_t n = evidence->observations.len;
+    return n < 2 ? 0
+                 : evidence->observations.items[n - 1].time_s -
+                       evidence->observations.items[0].time_s;
+}
+
+/* A process that ran another program in its place: what it held went with it, and the later image
+ * speaks for the process. */
+static bool is_replaced(struct ebb_evidence *const *subjects, size_t count, size_t index)
+{
+    for (size_t i = index + 1; i < count; i++)
+        if (subjects[i]->pid == subjects[index]->pid && subjects[i]->observations.len >= 2)
+            return subjects[index]->ended;
+    return false;
+}
+
 int ebb_diagnose(struct ebb_evidence *const *subjects, size_t count, struct ebb_report *report,
                  struct ebb_error *error)
 {
@@ -368,17 +392,23 @@ int ebb_diagnose(struct ebb_evidence *const *subjects, size_t count, struct ebb_
     struct verdicts verdicts = {0};
     int status = 0;
     size_t studied = 0;
+    double longest = 0;
+    for (size_t i = 0; i < count; i++)
+        longest = fmax(longest, seen_span(subjects[i]));
     for (size_t i = 0; i < count && status == 0; i++) {
         struct ebb_study study;
+        bool principal = seen_span(subjects[i]) >= longest / 2;
+        if (is_replaced(subjects, count, i))
+            continue;
         status = ebb_study_make(subjects[i], &study);
         if (status == 0) {
-            if (studied == 0) {
+            if (principal && studied == 0) {
                 report->target = subjects[i]->target;
                 report->kind = subjects[i]->kind;
                 report->pid = subjects[i]->pid;
             }
-            status = diagnose_subject(&study, report, &verdicts, studied == 0);
-            studied++;
+            status = diagnose_subject(&study, report, &verdicts, principal, studied == 0);
+            studied += principal;
         } else if (status == -ENODATA) {
             status = 0; /* a child that came late or went early; the others speak */
         }

@@ -155,11 +155,12 @@ static double mean_between(const struct ebb_study *study, const double *values, 
 
 static void retained_from_survivors(struct ebb_study *study, struct ebb_group *group)
 {
-    double span = study->span, old = 0;
+    double span = study->span, scale = study->survivor_scale, old = 0;
     size_t count = 0;
     for (size_t i = 0; i < group->series_count; i++) {
         const struct ebb_track *track = &study->tracks[group->series[i]];
-        count += (size_t)track->new_survivors;
+        count +=
+            study->survivors_start[group->series[i] + 1] - study->survivors_start[group->series[i]];
         old += track->old_survivors;
     }
     double *births = ebb_study_alloc(study, count + 1, sizeof *births);
@@ -184,7 +185,7 @@ static void retained_from_survivors(struct ebb_study *study, struct ebb_group *g
     for (size_t i = 0; i < study->n; i++) {
         while (born < used && births[born] <= study->times[i])
             born++;
-        doomed[i] = fmax(group->samples[i] - old - (double)born, 0);
+        doomed[i] = fmax(group->samples[i] - old - (double)born * scale, 0);
     }
     double young = span * YOUNG_PART;
     group->churn = mean_between(study, doomed, span * 0.75, span - young);
@@ -203,10 +204,10 @@ static void retained_from_survivors(struct ebb_study *study, struct ebb_group *g
             double birth = span - survivor->age_s;
             if (survivor->age_s >= span || survivor->age_s < young)
                 continue;
-            group->retained++;
-            group->retained_bytes += track->event_bytes;
-            group->retained_objects += track->weight;
-            group->retained_thirds[birth < span / 3 ? 0 : birth < span * 2 / 3 ? 1 : 2]++;
+            group->retained += scale;
+            group->retained_bytes += scale * track->event_bytes;
+            group->retained_objects += scale * track->weight;
+            group->retained_thirds[birth < span / 3 ? 0 : birth < span * 2 / 3 ? 1 : 2] += scale;
         }
     }
     if (young > 0) {

@@ -59,7 +59,9 @@ void ebb_signals_read(struct ebb_study *study)
                                      : i > 0 ? study->anonymous.values[i - 1]
                                              : 0;
     }
-    study->blocks.known = ordered && seen[n - 1].allocs > seen[0].allocs;
+    /* A history made from what survived has no counts of its own. */
+    study->blocks.known =
+        !study->evidence->reconstructed && ordered && seen[n - 1].allocs > seen[0].allocs;
     study->anonymous.known = memory_known + 1 >= n && study->anonymous.values[0] > 0;
     if (study->blocks.known)
         judge(study, &study->blocks);

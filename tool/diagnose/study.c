@@ -23,12 +23,13 @@ static size_t usable_observations(const struct ebb_evidence *evidence)
     return n;
 }
 
-/* Survivors are those of the last observation, and only complete when none found no room. */
-static bool are_survivors_known(const struct ebb_study *study)
+/* Survivors are those of the last observation. When there are very many, only every n-th may be
+ * listed; when some are missing for other reasons they are not to be trusted. */
+static void judge_survivors(struct ebb_study *study)
 {
     const struct ebb_evidence *evidence = study->evidence;
     if (study->n != evidence->observations.len)
-        return false;
+        return;
     double counted = 0;
     for (size_t i = 0; i < evidence->series.len; i++) {
         const struct ebb_series *series = &evidence->series.items[i];
@@ -37,7 +38,10 @@ static bool are_survivors_known(const struct ebb_study *study)
             counted += (double)(last->alloc_samples - last->free_samples);
         }
     }
-    return fabs((double)evidence->survivors.len - counted) <= 2 + counted / 20;
+    double listed = (double)evidence->survivors.len;
+    double scale = listed > 10000 ? fmax(round(counted / listed), 1) : 1;
+    study->survivor_scale = scale;
+    study->survivors_known = fabs(listed * scale - counted) <= 2 + scale + counted / 20;
 }
 
 int ebb_study_make(const struct ebb_evidence *evidence, struct ebb_study *study)
@@ -55,7 +59,7 @@ int ebb_study_make(const struct ebb_evidence *evidence, struct ebb_study *study)
     study->span = study->times[study->n - 1];
     if (!(study->span > 0))
         return -ENODATA;
-    study->survivors_known = are_survivors_known(study);
+    judge_survivors(study);
 
     ebb_signals_read(study);
     if (!study->failed)

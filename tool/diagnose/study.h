@@ -121,6 +121,7 @@ struct ebb_study {
     double *times; /* since the first observation */
     double span;
     bool survivors_known;
+    double survivor_scale; /* samples one survivor stands for: 1, more when only some are listed */
     struct ebb_place *places; /* per stack */
     struct ebb_track *tracks; /* per series */
     struct ebb_signal blocks, anonymous;

@@ -56,9 +56,9 @@ static void count_survivors(struct ebb_study *study)
         study->survivors[start[survivor->series + 1]++] = (uint32_t)i;
         struct ebb_track *track = &study->tracks[survivor->series];
         if (survivor->age_s < study->span)
-            track->new_survivors++;
+            track->new_survivors += study->survivor_scale;
         else
-            track->old_survivors++;
+            track->old_survivors += study->survivor_scale;
         track->ended += (survivor->flags & EBB_SAMPLE_THREAD_ENDED) != 0;
     }
 }
@@ -138,9 +138,8 @@ void ebb_tracks_read(struct ebb_study *study)
         track->ignored = series->kind == EBB_KIND_MMAP && place->allocator_own;
         read_points(study, series, track);
         bool entry = place->container && place->role == EBB_ROLE_NODE;
-        track->table =
-            place->role == EBB_ROLE_TABLE || (place->grow_word && !entry) ||
-            (series->kind == EBB_KIND_REALLOC && !entry && track->block_bytes >= SMALLEST_TABLE);
+        track->table = place->role == EBB_ROLE_TABLE || (place->grow_word && !entry) ||
+                       (series->kind == EBB_KIND_REALLOC && track->block_bytes >= SMALLEST_TABLE);
     }
     count_survivors(study);
     if (!study->failed)

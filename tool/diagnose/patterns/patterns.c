@@ -113,7 +113,7 @@ static void say_survival(const struct ebb_study *study, const struct ebb_group *
                          "%s %s were allocated here in this window and are all still alive; not "
                          "one was freed.",
                          ebb_count(group->retained).text, blocks);
-    else if (group->lost + group->churn < 1)
+    else if (group->lost < 0.5)
         ebb_evidence_say(words, "%s %s allocated here in this window are still alive.",
                          ebb_count(group->retained).text, blocks);
     else
