@@ -4,11 +4,13 @@
 #include "tool/collect/symbolize_profile.h"
 #include "tool/collect/target.h"
 #include "tool/commands/command.h"
+#include "tool/render/flame.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- options ---- */
@@ -388,6 +390,64 @@ int ebb_look_write(const struct ebb_look *look, struct ebb_error *error)
     ebb_profile_free(profile);
     if (!failed)
         fprintf(stderr, "ebb %s: wrote %s\n", look->command->name, look->output);
+    return failed;
+}
+
+static int draw_flame(const struct ebb_look *look, FILE *out)
+{
+    const struct ebb_flame_options options = {
+        .title = look->title,
+        .smallest = look->min_percent < 0 ? EBB_FLAME_SMALLEST : look->min_percent / 100,
+        .inverted = look->inverted,
+    };
+    struct ebb_calltree tree;
+    int failed = ebb_calltree_make(&tree, &look->shown, look->before ? &look->shown_before : NULL,
+                                   look->svg && look->inverted, EBB_BY_WIDTH);
+    if (failed)
+        return failed;
+    failed = look->svg ? ebb_flame_svg(&tree, &look->shown, &options, out)
+                       : ebb_flame_html(&tree, &look->shown, &options, out);
+    ebb_calltree_free(&tree);
+    return failed;
+}
+
+/* Draws into a file beside `path` that then takes its place. */
+static int draw_into(const struct ebb_look *look, const char *path, struct ebb_error *error)
+{
+    char beside[4096];
+    if ((size_t)snprintf(beside, sizeof beside, "%s.XXXXXX", path) >= sizeof beside)
+        return ebb_error_set(error, -ENAMETOOLONG, "%s: the name is too long", path);
+    mode_t mask = umask(0);
+    umask(mask);
+    int file = mkstemp(beside);
+    FILE *out = file < 0 ? NULL : fdopen(file, "w");
+    int code = out ? draw_flame(look, out) : -errno;
+    if (!code && fchmod(file, 0666 & ~mask) < 0)
+        code = -errno;
+    errno = 0;
+    if (out && (ferror(out) | fclose(out)) && !code)
+        code = errno ? -errno : -EIO;
+    else if (!out && file >= 0)
+        close(file);
+    if (!code && rename(beside, path) < 0)
+        code = -errno;
+    if (!code)
+        return 0;
+    if (file >= 0)
+        unlink(beside);
+    return ebb_error_set(error, code, "cannot write %s: %s", path, strerror(-code));
+}
+
+int ebb_look_flame(const struct ebb_look *look, const char *path, struct ebb_error *error)
+{
+    int failed;
+    if (strcmp(path, "-") == 0) {
+        failed = draw_flame(look, stdout);
+        return failed ? ebb_error_set(error, failed, "out of memory") : 0;
+    }
+    failed = draw_into(look, path, error);
+    if (!failed)
+        fprintf(stderr, "ebb %s: wrote %s\n", look->command->name, path);
     return failed;
 }
 

@@ -73,6 +73,10 @@ int ebb_look_view(struct ebb_look *look, struct ebb_error *error);
 /* Writes what the filters leave of `profile` to -o FILE. */
 int ebb_look_write(const struct ebb_look *look, struct ebb_error *error);
 
+/* Writes a flame graph of `shown`, against `shown_before` if there is one, to `path` ("-": stdout).
+ * A failure leaves a file that was there as it was. */
+int ebb_look_flame(const struct ebb_look *look, const char *path, struct ebb_error *error);
+
 /* How the options want a ranking trimmed. */
 struct ebb_ranking_options ebb_look_ranking(const struct ebb_look *look);
 

@@ -11,5 +11,3 @@ static int pending(int argc, char **argv)
     const struct ebb_command ebb_command_##name = {#name, group, summary, pending}
 
 PENDING(ps, "Look", "which processes publish");
-PENDING(diff, "Look", "the difference of two profiles");
-PENDING(flame, "Look", "a flame graph as one HTML page");
