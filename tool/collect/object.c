@@ -133,13 +133,14 @@ static int add_die_ranges(struct ebb_object *object, Dwarf_Die *die, uint32_t it
 static int find_debuginfo(Dwfl_Module *module, void **userdata, const char *name, Dwarf_Addr base,
                           const char *file, const char *link, GElf_Word checksum, char **found)
 {
-    enum { PATIENCE_S = 12 };
+    enum { PATIENCE_S = 8 };
     static uint64_t wasted_ns;
     const char *servers = getenv("DEBUGINFOD_URLS");
     bool asks = servers && *servers;
     if (asks) {
         setenv("DEBUGINFOD_TIMEOUT", "5", 0);
         setenv("DEBUGINFOD_MAXTIME", "60", 0);
+        setenv("DEBUGINFOD_RETRY_LIMIT", "0", 0);
     }
     uint64_t began = ebb_clock_ns();
     int fd =
