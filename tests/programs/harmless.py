@@ -235,6 +235,12 @@ def compare(program, place, fixtures, prefixes):
 # ---- all ----
 
 
+def is_preloaded(prefix):
+    """Whether programs really run with the agent; otherwise every comparison would succeed."""
+    run = subprocess.run([*prefix, "cat", "/proc/self/maps"], capture_output=True)
+    return b"libebb-agent.so" in run.stdout
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--ebb", default=str(HERE.parents[1] / "build/gcc/tool/ebb"))
@@ -256,6 +262,9 @@ def main():
     rates = ["64K"] if options.quick else ["64K", "1"]
     prefixes = [(f"with --sample {rate}", [str(ebb), "run", "--http", "off", "--sample", rate, "--"])
                 for rate in rates]
+    if not is_preloaded(prefixes[0][1]):
+        print(f"Bail out! {' '.join(prefixes[0][1])} does not load the agent", flush=True)
+        return 1
     records = set(glob.glob("/dev/shm/ebb-*"))
 
     print("TAP version 13", flush=True)
