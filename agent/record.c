@@ -41,9 +41,12 @@ bool ebb_agent_due(size_t size)
     /* Entering may have given the thread its shard, or another one in a child by fork. */
     struct ebb_shard *shard = shard_here(writer);
     int64_t charge = shard == charged ? 0 : (int64_t)size + 1;
-    bool due = __atomic_sub_fetch(&shard->countdown, charge, __ATOMIC_RELAXED) < 0;
+    /* A signal handler that allocated since the charge may have drawn a new distance already. Then
+     * its block is the sample of the two, unless every block is one. */
+    uint64_t period = ebb_writer_period(writer);
+    bool due = __atomic_sub_fetch(&shard->countdown, charge, __ATOMIC_RELAXED) < 0 || period <= 1;
     if (due) {
-        int64_t distance = ebb_sampler_draw(&shard->random, ebb_writer_period(writer));
+        int64_t distance = ebb_sampler_draw(&shard->random, period);
         int64_t rest = __atomic_exchange_n(&shard->countdown, distance, __ATOMIC_RELAXED);
         add(&shard->drawn, (uint64_t)distance - (uint64_t)rest);
     }
