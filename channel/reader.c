@@ -745,6 +745,9 @@ static uint64_t last_activity(const struct ebb_snapshot *snapshot)
     for (size_t i = 0; i < snapshot->bucket_count; i++)
         if (snapshot->buckets[i].last_ns > latest)
             latest = snapshot->buckets[i].last_ns;
+    for (size_t i = 0; i < snapshot->sample_count; i++)
+        if (snapshot->samples[i].birth_ns > latest)
+            latest = snapshot->samples[i].birth_ns;
     return latest;
 }
 
