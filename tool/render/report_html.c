@@ -285,9 +285,9 @@ static void put_facts(struct html *html, const struct ebb_report *report)
     put_element(html, "dd", NULL, ebb__memory_words(&html->arena, report));
     put_element(html, "dt", NULL, "Forecast");
     put_element(html, "dd", NULL, ebb__forecast_words(&html->arena, &report->forecast));
-    if (report->caution) {
+    if (ebb__caution_words(report)) {
         put_element(html, "dt", NULL, "Caution");
-        put_element(html, "dd", NULL, report->caution);
+        put_element(html, "dd", NULL, ebb__caution_words(report));
     }
     fputs("</dl></section>\n", html->out);
 }

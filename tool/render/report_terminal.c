@@ -378,8 +378,8 @@ int ebb_report_terminal(const struct ebb_report *report, const struct ebb_report
     put_labelled(&page, "Target", ebb__target_words(&page.arena, report));
     put_labelled(&page, "Memory", ebb__memory_words(&page.arena, report));
     put_labelled(&page, "Forecast", ebb__forecast_words(&page.arena, &report->forecast));
-    if (report->caution)
-        put_labelled(&page, "Caution", report->caution);
+    if (ebb__caution_words(report))
+        put_labelled(&page, "Caution", ebb__caution_words(report));
 
     ebb_arena_free(&page.arena);
     if (page.out_of_memory)

@@ -120,6 +120,8 @@ char *ebb__forecast_words(struct ebb_arena *arena, const struct ebb_forecast *fo
     if (!limit)
         return NULL;
     const char *detail = forecast->limit_detail ? forecast->limit_detail : "";
+    if (forecast->limit_source && strcmp(forecast->limit_source, "MemAvailable") == 0)
+        detail = "/proc/meminfo";
     return ebb_arena_printf(arena, "%s is reached in %s%s%s%s", limit, when, detail[0] ? " (" : "",
                             detail, detail[0] ? ")" : "");
 }
@@ -219,6 +221,8 @@ char *ebb__surer_words(struct ebb_arena *arena, const struct ebb_report *report)
 {
     if (report->confident)
         return ebb_arena_strdup(arena, "");
+    if (report->caution)
+        return ebb_arena_strdup(arena, report->caution);
     char *window = longer_window(arena, report->window_s);
     if (!window)
         return NULL;
@@ -226,6 +230,11 @@ char *ebb__surer_words(struct ebb_arena *arena, const struct ebb_report *report)
                ? ebb_arena_printf(
                      arena, "Start it again and watch it for longer to be sure: --for %s.", window)
                : ebb_arena_printf(arena, "Watch it for longer to be sure: --for %s.", window);
+}
+
+const char *ebb__caution_words(const struct ebb_report *report)
+{
+    return report->verdict_count == 0 && !report->confident ? NULL : report->caution;
 }
 
 char *ebb__target_words(struct ebb_arena *arena, const struct ebb_report *report)
@@ -258,8 +267,11 @@ char *ebb__memory_words(struct ebb_arena *arena, const struct ebb_report *report
     if (words)
         words = ebb_arena_printf(arena, "%s, allocates %s/s", words,
                                  ebb__bytes_text(report->memory.alloc_bytes_per_s, text));
+    /* Without a verdict a slope of the sum is noise or a passing state: it would only worry. */
+    if (!words || report->verdict_count == 0)
+        return words;
     ebb__bytes_text(report->memory.growth_bytes_per_s, text);
-    return words ? ebb_arena_printf(arena, "%s, grows %s/s", words, text) : NULL;
+    return ebb_arena_printf(arena, "%s, grows %s/s", words, text);
 }
 
 /* ---- the stack ---- */
@@ -267,9 +279,15 @@ char *ebb__memory_words(struct ebb_arena *arena, const struct ebb_report *report
 /* Frames that every program starts with. */
 static bool starts_every_program(const struct ebb_frame *frame)
 {
-    static const char *const names[] = {
-        "_start",  "__libc_start_main", "__libc_start_call_main", "start_thread", "clone", "clone3",
-        "__clone", "__clone3"};
+    static const char *const names[] = {"_start",
+                                        "__libc_start_main",
+                                        "__libc_start_main_impl",
+                                        "__libc_start_call_main",
+                                        "start_thread",
+                                        "clone",
+                                        "clone3",
+                                        "__clone",
+                                        "__clone3"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strncmp(frame->function, names[i], strlen(names[i])) == 0 &&
             strchr("@", frame->function[strlen(names[i])]))

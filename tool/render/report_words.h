@@ -37,9 +37,12 @@ char *ebb__growth_words(struct ebb_arena *arena, const struct ebb_verdict *verdi
 char *ebb__forecast_words(struct ebb_arena *arena, const struct ebb_forecast *forecast);
 
 /* What the lack of verdicts is worth: what was found to be so, and what would have to be done to be
- * surer ("" when nothing). */
+ * surer ("" when nothing): the report's caution, or a longer window. */
 char *ebb__healthy_words(struct ebb_arena *arena, const struct ebb_report *report);
 char *ebb__surer_words(struct ebb_arena *arena, const struct ebb_report *report);
+
+/* The report's caution unless the words above have said it; NULL for none. */
+const char *ebb__caution_words(const struct ebb_report *report);
 
 /* "config-service leaky (pid 1234), watched for 30 s, 30 observations". */
 char *ebb__target_words(struct ebb_arena *arena, const struct ebb_report *report);
