@@ -47,13 +47,13 @@ class Server:
     def raw(self, data):
         """Sends bytes and returns all that comes until the server closes."""
         with self.connect() as connection:
-            connection.sendall(data)
-            connection.shutdown(socket.SHUT_WR)
             received = b""
             try:
+                connection.sendall(data)
+                connection.shutdown(socket.SHUT_WR)
                 while chunk := connection.recv(65536):
                     received += chunk
-            except ConnectionError:
+            except OSError:  # the server may close at any moment
                 pass
             return received
 

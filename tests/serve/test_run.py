@@ -15,7 +15,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-EBB, SERVICE = sys.argv.pop(1), sys.argv.pop(1)
+EBB, SERVICE = os.path.abspath(sys.argv.pop(1)), os.path.abspath(sys.argv.pop(1))
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("EBB_") or name == "EBB_AGENT_PATH"}
 
 
