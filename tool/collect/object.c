@@ -262,7 +262,6 @@ static int load_units(struct ebb_object *object)
             add_die_ranges(object, &die, index, &object->unit_ranges) < 0)
             return -ENOMEM;
     }
-    ranges_sort(&object->unit_ranges);
     return 0;
 }
 
@@ -340,8 +339,6 @@ static int load_symbols(struct ebb_object *object)
             ebb_vec_push(&object->symbol_ranges, range) < 0)
             return -ENOMEM;
     }
-    ranges_sort(&object->symbol_ranges);
-    tidy_symbols(object);
     return 0;
 }
 
@@ -350,7 +347,10 @@ static void load(struct ebb_object *object)
 {
     object->loaded = true;
     (void)load_units(object);
+    ranges_sort(&object->unit_ranges);
     (void)load_symbols(object);
+    ranges_sort(&object->symbol_ranges);
+    tidy_symbols(object);
 }
 
 /* ---- one unit ---- */
@@ -385,13 +385,15 @@ static int index_functions(struct ebb_object *object, struct unit *unit, Dwarf_D
         if (!may_hold_functions(tag))
             continue;
         if (tag == DW_TAG_subprogram) {
+            /* The function before its ranges: what is found always exists. */
             size_t before = unit->ranges.len;
-            if (add_die_ranges(object, &die, (uint32_t)unit->functions.len, &unit->ranges) < 0)
+            if (ebb_vec_push(&unit->functions, die) < 0 ||
+                add_die_ranges(object, &die, (uint32_t)unit->functions.len - 1, &unit->ranges) < 0)
                 return -ENOMEM;
-            if (unit->ranges.len == before)
+            if (unit->ranges.len == before) {
+                unit->functions.len--;
                 continue; /* a declaration, an abstract instance or dropped code */
-            if (ebb_vec_push(&unit->functions, die) < 0)
-                return -ENOMEM;
+            }
         }
         if (index_functions(object, unit, &die, depth + 1) < 0)
             return -ENOMEM;

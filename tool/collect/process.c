@@ -136,14 +136,19 @@ static int symbolize_stack(struct ebb_process *process, const struct ebb_stack *
 {
     struct ebb_evidence *evidence = &process->evidence;
     const uint64_t *addresses = process->snapshot.frames + stack->first_frame;
+    const char *module = NULL; /* of the frame before: mostly the same again */
+    bool is_agent = false;
     process->frames.len = 0;
     for (size_t i = 0; i < stack->depth; i++) {
         size_t count;
         const struct ebb_frame *frames =
             ebb_symbolize(process->symbolizer, addresses[i], true, &count);
-        for (size_t k = 0; k < count; k++)
-            if (!ebb__is_agent_path(frames[k].module) &&
-                ebb_vec_push(&process->frames, frames[k]) < 0)
+        if (frames[0].module != module) {
+            module = frames[0].module;
+            is_agent = ebb__is_agent_path(module);
+        }
+        for (size_t k = 0; k < count && !is_agent; k++)
+            if (ebb_vec_push(&process->frames, frames[k]) < 0)
                 return -ENOMEM;
     }
     size_t depth = process->frames.len, bytes = depth * sizeof *process->frames.items;

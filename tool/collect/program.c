@@ -35,7 +35,7 @@ struct ebb_program {
     char *target;     /* as the user named it */
     uint64_t session; /* 0: one process, found by its pid */
     bool only_parent;
-    bool foreground;  /* in our process group */
+    bool foreground; /* in our process group */
 
     pid_t pid;    /* of the started program, or the one process */
     bool started; /* by us */
@@ -345,21 +345,22 @@ int ebb__program_observe(struct ebb_program *program, struct ebb_error *error)
             discover(program);
         }
     }
-    int worst = 0;
-    bool any_lives = running;
+    int failure = 0;
+    bool any_seen = false, any_lives = running;
     for (size_t i = 0; i < program->processes.len; i++) {
         struct ebb_process *process = program->processes.items[i];
         bool seen_to_end = ebb__process_ended(process);
         int code = seen_to_end ? 1 : ebb__process_observe(process, error);
+        any_seen |= code >= 0;
         if (code < 0)
-            worst = code;
+            failure = code;
         else if (code == 0)
             any_lives = true;
         else if (!seen_to_end && !program->session && i + 1 == program->processes.len)
             (void)follow_exec(program); /* the loop goes on to what was added */
     }
-    if (worst < 0)
-        return worst;
+    if (!any_seen) /* one damaged record among many is no reason to look no further */
+        return failure;
     if (any_lives)
         return 0;
     note_end(program);
