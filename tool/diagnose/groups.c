@@ -138,8 +138,8 @@ static void group_by_site(struct ebb_study *study)
 
 /* ---- joining groups ---- */
 
-/* The stack that speaks for a group: its heaviest series that is not a table, by what it added or,
- * when nothing grows, by what it holds. */
+/* The stack that speaks for a group: its heaviest series, by what it added and, when nothing grows,
+ * by what passed through it. Entries before tables: a table is grown by a helper. */
 static uint32_t heaviest_series(const struct ebb_study *study, const struct ebb_group *group)
 {
     uint32_t best = group->series[0];
@@ -147,8 +147,8 @@ static uint32_t heaviest_series(const struct ebb_study *study, const struct ebb_
     for (size_t i = 0; i < group->series_count; i++) {
         uint32_t index = group->series[i];
         const struct ebb_track *track = &study->tracks[index];
-        double held = track->samples_last * track->event_bytes;
-        double weight = fmax(track->net_bytes, 0) + held * 1e-6 + (track->table ? 0 : 1e-9);
+        double passed = (track->births + track->samples_last) * track->event_bytes;
+        double weight = fmax(track->net_bytes, 0) + passed * 1e-3;
         if (track->table)
             weight *= 1e-3;
         if (weight > best_weight) {

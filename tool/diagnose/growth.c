@@ -41,23 +41,35 @@ static bool is_refuted(const struct ebb_study *study, const struct ebb_group *gr
 
 /* ---- the spread of births ---- */
 
+/* A load that ended and left a steady rest behind: the rate fell sharply once and then held, where a
+ * warm-up falls at every step alike. Counts alone mistake one for the other; the signals do not. */
+static bool has_knee(const struct ebb_study *study, const struct ebb_group *group)
+{
+    const double *third = group->retained_thirds;
+    double enough = study->blocks.steady || study->anonymous.steady ? 8 : 60;
+    return third[1] >= enough && third[2] >= enough && third[2] >= 0.6 * third[1] &&
+           third[1] / third[0] < 0.5 * third[2] / third[1];
+}
+
 /* Retained blocks from all parts of the window: not all recent (a cache that replaces, a saw-tooth)
  * and not all at one moment. */
-static bool is_spread(const struct ebb_group *group)
+static bool is_spread(const struct ebb_study *study, const struct ebb_group *group)
 {
+    if (has_knee(study, group))
+        return true;
     double k = group->retained, first = group->retained_thirds[0];
     double middle = group->retained_thirds[1];
     if (k >= 3 && group->concentration > (k < 8 ? 0.85 : 0.7))
         return false;
     if (k >= 20)
-        return first >= fmax(2, 0.1 * k) || (first >= 20 && middle >= 20);
+        return first >= fmax(2, 0.05 * k) && first + middle >= 0.2 * k;
     if (k >= 8)
         return first >= 1;
     return first + middle >= 1;
 }
 
 /* Fewer than a fair share in the last third, beyond chance. */
-static bool has_stopped(const struct ebb_group *group)
+static bool has_stopped(const struct ebb_study *study, const struct ebb_group *group)
 {
     const double *third = group->retained_thirds;
     double k = third[0] + third[1] + third[2];
@@ -66,11 +78,7 @@ static bool has_stopped(const struct ebb_group *group)
     double share = third[2] / k, chance = 1.65 * sqrt(2.0 / 9 / k);
     if (share >= 0.2 || (k < PLENTY && share + chance >= 1.0 / 3))
         return false;
-    /* A load that ended and left a steady rest behind is growth again: the rate fell sharply once
-     * and then held, where a warm-up falls at every step alike. */
-    bool knee = third[1] >= 8 && third[2] >= 8 && third[2] >= 0.6 * third[1] &&
-                third[1] / third[0] < 0.5 * third[2] / third[1];
-    return share < 0.16 || k < PLENTY ? !knee : share + 2 * chance < 1.0 / 3 && !knee;
+    return !has_knee(study, group) && (share < 0.16 || k < PLENTY || share + 2 * chance < 1.0 / 3);
 }
 
 /* ---- figures ---- */
@@ -124,25 +132,38 @@ static bool is_sawtooth(const struct ebb_group *group)
     return group->course.shape == EBB_SHAPE_SAWTOOTH && fall > 4 * sqrt(group->churn + 1) + 2;
 }
 
+/* Groups in which anything was sampled that could have been taken for growth. */
+static size_t count_active(const struct ebb_study *study)
+{
+    size_t active = 1;
+    for (size_t i = 0; i < study->groups.len; i++)
+        active += study->groups.items[i].retained >= 2;
+    return active;
+}
+
 static void prove_counted(struct ebb_study *study, struct ebb_group *group)
 {
     double k = group->retained, lost = group->lost;
     double chance = sqrt(k + lost + 0.35 * group->churn), z = chance > 0 ? group->gain / chance : 0;
     if (k < 5 || z < 2.2 || is_sawtooth(group))
         return;
-    if (!is_spread(group))
+    if (!is_spread(study, group))
         return;
-    if (has_stopped(group)) {
+    if (has_stopped(study, group)) {
         group->growth.slowing = group->retained_thirds[2] >= 3;
         return;
     }
     if (k < PLENTY && is_refuted(study, group))
         return;
+    /* Of many groups some look grown by chance: the more there are, the more it takes to stand
+     * without support. */
     bool supported = is_supported(study, group->growth.rate, group->growth.objects_rate);
+    if (!supported && z * z / 2 < log(50 * (double)count_active(study)))
+        return;
     if (k >= 20 && z >= 4) {
         double doubt = 0.06 * exp(-(z - 4) / 3) + (supported ? 0.01 : 0.03);
         accept(group, EBB_PROOF_COUNTED, 1 - doubt);
-    } else if (lost <= 0.15 * k + 0.5 && (supported || k >= 5)) {
+    } else if (lost <= 0.15 * k + 0.5) {
         accept(group, supported ? EBB_PROOF_SUPPORTED : EBB_PROOF_COUNTED, supported ? 0.9 : 0.7);
     }
 }
@@ -180,7 +201,7 @@ static void prove_table(struct ebb_study *study, struct ebb_group *group)
     if (!is_worth_it(study, rate) || table->rises < 1 || (!filled && !even && !smooth))
         return;
     /* Between two doublings the true content lies between half the table and all of it. */
-    group->growth.rate = filled ? study->anonymous.rate : rate;
+    group->growth.rate = filled && !smooth ? study->anonymous.rate : rate;
     group->growth.interval[0] = group->growth.rate * (smooth ? 0.8 : 0.5);
     group->growth.interval[1] = group->growth.rate * (smooth ? 1.25 : 2);
     group->growth.objects_rate = 0;
@@ -190,7 +211,7 @@ static void prove_table(struct ebb_study *study, struct ebb_group *group)
 static void judge_threads(struct ebb_study *study, struct ebb_group *group)
 {
     double k = group->retained, lost = group->lost;
-    if (k < 5 || group->gain < 2.2 * sqrt(k + lost) || !is_spread(group) || has_stopped(group) ||
+    if (k < 5 || group->gain < 2.2 * sqrt(k + lost) || !is_spread(study, group) || has_stopped(study, group) ||
         is_sawtooth(group))
         return;
     group->growth.rate = 0;
@@ -213,7 +234,57 @@ static void judge(struct ebb_study *study, struct ebb_group *group)
         prove_table(study, group);
 }
 
-/* ---- growth too slow to be counted ---- */
+/* ---- few samples: who deserves the support? ---- */
+
+/* What the groups that stand on their own explain of the exact signals. */
+struct explained {
+    double bytes, objects;
+};
+
+static struct explained add_explained(struct explained sum, const struct ebb_group *group)
+{
+    if (group->growth.confidence > 0) {
+        sum.bytes += group->growth.rate;
+        sum.objects += group->growth.objects_rate;
+    }
+    return sum;
+}
+
+/* Whether the signals climb by more than is explained, by enough for what `group` claims. */
+static bool is_room_for(const struct ebb_study *study, struct explained sum,
+                        const struct ebb_group *group)
+{
+    double bytes = study->anonymous.rate - sum.bytes, objects = study->blocks.rate - sum.objects;
+    return (study->blocks.steady && objects >= 0.3 * group->growth.objects_rate) ||
+           (study->anonymous.steady && bytes >= 0.3 * group->growth.rate);
+}
+
+/* The climb of the exact signals can support only so much. Those who stand on their own take their
+ * part first, then the supported ones, most retained first; who comes too late is let go. */
+static void share_support(struct ebb_study *study)
+{
+    struct explained sum = {0};
+    for (size_t i = 0; i < study->groups.len; i++)
+        if (study->groups.items[i].growth.proof != EBB_PROOF_SUPPORTED)
+            sum = add_explained(sum, &study->groups.items[i]);
+    for (;;) {
+        struct ebb_group *next = NULL;
+        for (size_t i = 0; i < study->groups.len; i++) {
+            struct ebb_group *group = &study->groups.items[i];
+            if (group->growth.proof == EBB_PROOF_SUPPORTED && !group->growth.settled &&
+                (!next || group->gain > next->gain))
+                next = group;
+        }
+        if (!next)
+            return;
+        next->growth.settled = true;
+        if (is_room_for(study, sum, next))
+            sum = add_explained(sum, next);
+        else
+            accept(next, EBB_PROOF_NONE, 0);
+    }
+}
+
 
 /* The group with most retained samples among those with too few, if it lost none. */
 static struct ebb_group *best_suspect(struct ebb_study *study)
@@ -224,7 +295,7 @@ static struct ebb_group *best_suspect(struct ebb_study *study)
         bool open = group->growth.proof == EBB_PROOF_NONE && !group->threads &&
                     !group->growth.slowing && group->deaths == 0 && group->lost == 0 &&
                     group->churn < 0.3;
-        if (open && group->retained >= 2 && is_spread(group) &&
+        if (open && group->retained >= 2 && is_spread(study, group) &&
             (!best || group->retained_bytes > best->retained_bytes))
             best = group;
     }
@@ -233,21 +304,15 @@ static struct ebb_group *best_suspect(struct ebb_study *study)
 
 static void judge_suspect(struct ebb_study *study)
 {
-    double explained_bytes = 0, explained_objects = 0;
-    for (size_t i = 0; i < study->groups.len; i++) {
-        explained_bytes +=
-            study->groups.items[i].growth.confidence > 0 ? study->groups.items[i].growth.rate : 0;
-        explained_objects += study->groups.items[i].growth.confidence > 0
-                                 ? study->groups.items[i].growth.objects_rate
-                                 : 0;
-    }
+    struct explained sum = {0};
+    for (size_t i = 0; i < study->groups.len; i++)
+        sum = add_explained(sum, &study->groups.items[i]);
     struct ebb_group *suspect = best_suspect(study);
     if (!suspect || !is_worth_it(study, suspect->growth.rate))
         return;
-    bool blocks_open = study->blocks.steady && explained_objects < 0.5 * study->blocks.rate;
-    bool memory_open = study->anonymous.steady && explained_bytes < 0.5 * study->anonymous.rate;
-    if ((blocks_open || memory_open) &&
-        is_supported(study, suspect->growth.rate, suspect->growth.objects_rate))
+    bool open = (study->blocks.steady && sum.objects < 0.5 * study->blocks.rate) ||
+                (study->anonymous.steady && sum.bytes < 0.5 * study->anonymous.rate);
+    if (open && is_room_for(study, sum, suspect))
         accept(suspect, EBB_PROOF_SUPPORTED,
                suspect->retained >= 4   ? 0.85
                : suspect->retained >= 3 ? 0.75
@@ -258,5 +323,6 @@ void ebb_growth_judge(struct ebb_study *study)
 {
     for (size_t i = 0; i < study->groups.len; i++)
         judge(study, &study->groups.items[i]);
+    share_support(study);
     judge_suspect(study);
 }

@@ -57,6 +57,7 @@ struct ebb_growth {
     double confidence;
     double rate, interval[2]; /* bytes per second (threads per second for threads) */
     double objects_rate;
+    bool settled; /* whether the exact signals have room for it is decided */
     bool slowing; /* it grew, and was ending or had ended */
 };
 
