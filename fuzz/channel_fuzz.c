@@ -51,9 +51,15 @@ static bool put(int fd, const uint8_t *data, size_t size)
     return true;
 }
 
+static char path[64]; /* of the scratch file */
+
+static void remove_scratch(void)
+{
+    unlink(path);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static char path[64];
     static int fd = -1;
     static struct ebb_snapshot snapshot;
     struct ebb_reader *reader;
@@ -61,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (fd < 0) {
         snprintf(path, sizeof path, "/dev/shm/fuzz-channel-%d", (int)getpid());
         fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        check(fd >= 0);
+        check(fd >= 0 && atexit(remove_scratch) == 0);
     }
     memcpy(&magic, data, size < sizeof magic ? size : sizeof magic);
     if (magic == 0 || !put(fd, data, size) || ebb_reader_open_path(path, &reader, NULL) < 0)
