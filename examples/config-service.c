@@ -427,6 +427,40 @@ static unsigned parse_count(const char *text)
     return *text < '0' || *text > '9' || *end || count > 100000000 ? 0 : (unsigned)count;
 }
 
+/* Starts the load. Signals stay with the main thread, whose sleep they cut short. */
+static int start_workers(struct worker workers[WORKERS], struct config_cache *cache, unsigned rate,
+                         double started_s)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    int status = 0;
+    for (unsigned i = 0; i < WORKERS && status == 0; i++) {
+        workers[i].cache = cache;
+        workers[i].random = i + 1;
+        workers[i].rate = (rate + WORKERS - 1) / WORKERS;
+        workers[i].started_s = started_s;
+        status = pthread_create(&workers[i].thread, NULL, serve_requests, &workers[i]);
+    }
+    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+    return status;
+}
+
+static void say_status(const struct worker workers[WORKERS], struct config_cache *cache,
+                       unsigned second)
+{
+    unsigned long requests = 0;
+    for (unsigned i = 0; i < WORKERS; i++)
+        requests += atomic_load(&workers[i].requests);
+    pthread_rwlock_rdlock(&cache->lock);
+    size_t services = cache->count;
+    pthread_rwlock_unlock(&cache->lock);
+    fprintf(stderr, "config-service: %3u s  %9lu requests  %8zu entries in %zu services\n", second,
+            requests, atomic_load(&cache->entries), services);
+}
+
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -442,44 +476,22 @@ int main(int argc, char **argv)
         (strcmp(argv[optind], "leaky") != 0 && strcmp(argv[optind], "bounded") != 0))
         return usage();
 
+    static struct worker workers[WORKERS];
     struct config_cache cache = {.bounded = strcmp(argv[optind], "bounded") == 0};
     pthread_rwlock_init(&cache.lock, NULL);
     signal(SIGINT, stop);
     signal(SIGTERM, stop);
-
-    /* Signals go to the main thread, whose sleep they cut short. */
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-
-    static struct worker workers[WORKERS];
     double started_s = now_s();
-    for (unsigned i = 0; i < WORKERS; i++) {
-        workers[i].cache = &cache;
-        workers[i].random = i + 1;
-        workers[i].rate = (rate + WORKERS - 1) / WORKERS;
-        workers[i].started_s = started_s;
-        if (pthread_create(&workers[i].thread, NULL, serve_requests, &workers[i]) != 0) {
-            fputs("config-service: cannot start a thread\n", stderr);
-            return 1;
-        }
+    if (start_workers(workers, &cache, rate, started_s) != 0) {
+        fputs("config-service: cannot start a thread\n", stderr);
+        return 1;
     }
-    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
 
     for (unsigned second = 1; !atomic_load(&stopping); second++) {
         sleep_until_second(started_s, second);
         if (cache.bounded)
             prune_idle_services(&cache, IDLE_SECONDS);
-        unsigned long requests = 0;
-        for (unsigned i = 0; i < WORKERS; i++)
-            requests += atomic_load(&workers[i].requests);
-        pthread_rwlock_rdlock(&cache.lock);
-        size_t services = cache.count;
-        pthread_rwlock_unlock(&cache.lock);
-        fprintf(stderr, "config-service: %3u s  %9lu requests  %8zu entries in %zu services\n",
-                second, requests, atomic_load(&cache.entries), services);
+        say_status(workers, &cache, second);
         if (second == seconds)
             atomic_store(&stopping, true);
     }
@@ -487,8 +499,8 @@ int main(int argc, char **argv)
         pthread_join(workers[i].thread, NULL);
 
     /* What the cache holds goes with the process. */
-    struct rusage usage_now;
-    getrusage(RUSAGE_SELF, &usage_now);
-    fprintf(stderr, "config-service: peak RSS %ld MiB\n", usage_now.ru_maxrss / 1024);
+    struct rusage used;
+    getrusage(RUSAGE_SELF, &used);
+    fprintf(stderr, "config-service: peak RSS %ld MiB\n", used.ru_maxrss / 1024);
     return 0;
 }

@@ -211,13 +211,35 @@ def watched_by_pid(bench):
 
 
 @case()
+def saved_profiles(bench):
+    """Profiles that were taken one after the other are as good as a process; one is refused"""
+    program = bench.compile("growth.cc")
+    first = bench.finish(bench.start_doctor("--keep", "--", program, "unordered_map", "8000000",
+                                            seconds=2), 30)
+    pid = first.report["pid"] if first.report else 0
+    bench.check(pid, lambda: f"expected a report\n{first.brief()}")
+    bench.adopt(pid)
+    files = [str(bench.directory / f"heap-{number}.pb.gz") for number in range(6)]
+    for file in files:
+        taken = subprocess.run([bench.ebb, "heap", str(pid), "-o", file], capture_output=True,
+                               text=True)
+        bench.check(taken.returncode == 0, lambda: taken.stderr)
+        time.sleep(1)
+    check_found(bench, bench.doctor(*files), "unbounded-map", "remember", "growth.cc")
+    refusal(bench, files[0], says="two or more")
+    refusal(bench, files[0], program, says=r"profile")
+
+
+@case()
 def limit_is_hit_as_forecast(bench):
     """ulimit -v: the program dies within the interval that was forecast"""
     program = bench.compile("growth.cc")
+    window = bench.window(8)
+    kilobytes = 8000 * (window + 22)  # so that it lasts for some 20 s after the window
     process = bench.start_doctor(
-        "--keep", "--", "sh", "-c", f"ulimit -v 250000; exec {program} lost 8000000",
-        seconds=bench.window(8))
-    result = bench.finish(process, 40)
+        "--keep", "--", "sh", "-c", f"ulimit -v {kilobytes}; exec {program} lost 8000000",
+        seconds=window)
+    result = bench.finish(process, window + 30)
     said = time.monotonic()
     bench.check(result.report, lambda: f"expected a report\n{result.brief()}")
     bench.adopt(result.report["pid"])

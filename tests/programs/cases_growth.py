@@ -136,6 +136,14 @@ def glib_hash_table(bench):
 
 
 @case()
+def glib_hash_table_jump(bench):
+    """The same with an insert that the compiler made a jump: the values' site names it"""
+    program = bench.compile("glib_map.c", *bench.pkg_config("glib-2.0"))
+    result = bench.doctor("--", program, "4000000", "tail", seconds=bench.window())
+    check_found(bench, result, "unbounded-map", "add_route_last", "glib_map.c", "GHashTable")
+
+
+@case()
 def uthash(bench):
     """A uthash table that only grows"""
     if not bench.has_header("uthash.h"):

@@ -216,6 +216,22 @@ static void unsure_asks_for_a_longer_window(void **state)
     free(text);
 }
 
+static void unknown_memory_is_left_out(void **state)
+{
+    struct ebb_report report;
+    sample_leaking(&report);
+    report.memory.rss_bytes = 0; /* saved profiles */
+    report.memory.retained_free_bytes = 0;
+    char *text = terminal_text(&report, &plain);
+    assert_has(text, "Memory      live heap 211 MiB");
+    assert_null(strstr(text, "kept 0"));
+    free(text);
+    json_t *object = json_of(&report), *memory = json_object_get(object, "memory");
+    assert_true(json_is_null(json_object_get(memory, "rss_bytes")));
+    assert_true(json_is_null(json_object_get(memory, "retained_free_bytes")));
+    json_decref(object);
+}
+
 static void source_is_shown_around_the_site(void **state)
 {
     char directory[] = "/tmp/ebb-report-XXXXXX";
@@ -522,6 +538,7 @@ int main(void)
         cmocka_unit_test(terminal_is_not_acted_on),
         cmocka_unit_test(healthy_says_what_would_have_shown),
         cmocka_unit_test(unsure_asks_for_a_longer_window),
+        cmocka_unit_test(unknown_memory_is_left_out),
         cmocka_unit_test(source_is_shown_around_the_site),
         cmocka_unit_test(long_stacks_keep_leaf_and_site),
         cmocka_unit_test(json_has_every_field),

@@ -168,6 +168,12 @@ static int parse(int argc, char **argv, struct plan *plan)
         return 1 + ebb_command_fail("doctor",
                                     "%s: no such file; to start a program write: ebb doctor -- %s",
                                     plan->words[0], plan->words[0]);
+    if (!plan->is_command && plan->word_count == 1 && !is_number(plan->words[0]) &&
+        !strstr(plan->words[0], "://"))
+        return 1 + ebb_command_fail("doctor",
+                                    "%s: one profile cannot show growth; name two or more, in time "
+                                    "order, or look at it with `ebb top`",
+                                    plan->words[0]);
     if (plan->every_s == 0)
         plan->every_s = fmin(1, fmax(plan->window_s / 30, SHORTEST_STEP_S));
     if (plan->every_s * 2 > plan->window_s)

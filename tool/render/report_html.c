@@ -246,7 +246,7 @@ static void put_verdict(struct html *html, const struct ebb_report *report, size
     const struct ebb_verdict *verdict = &report->verdicts[index];
     if (index > 0)
         put_element(html, "h2", NULL, ebb__verdict_words(&html->arena, report, index));
-    put_element(html, "p", "soft", ebb__kind_words(&html->arena, verdict));
+    put_element(html, "p", "soft", ebb__kind_words(&html->arena, report, verdict));
     if (verdict->summary && verdict->summary[0])
         put_element(html, "p", NULL, verdict->summary);
     put_list(html, "Evidence", "ul", verdict->evidence);

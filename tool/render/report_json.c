@@ -5,6 +5,7 @@
  * and no output. */
 #include "tool/render/report.h"
 
+#include "tool/render/report_words.h"
 #include "tool/render/utf8.h"
 
 #include <errno.h>
@@ -151,10 +152,12 @@ static json_t *verdicts_value(const struct ebb_report *report)
 static json_t *memory_value(const struct ebb_report *report)
 {
     struct json object = {json_object(), false};
-    put(&object, "rss_bytes", whole_value(report->memory.rss_bytes));
+    bool known = ebb__rss_known(report);
+    put(&object, "rss_bytes", known ? whole_value(report->memory.rss_bytes) : json_null());
     put(&object, "live_bytes", whole_value(report->memory.live_bytes));
     put(&object, "live_interval", interval_value(report->memory.live_interval));
-    put(&object, "retained_free_bytes", whole_value(report->memory.retained_free_bytes));
+    put(&object, "retained_free_bytes",
+        known ? whole_value(report->memory.retained_free_bytes) : json_null());
     put(&object, "alloc_bytes_per_s", real_value(report->memory.alloc_bytes_per_s));
     put(&object, "growth_bytes_per_s", real_value(report->memory.growth_bytes_per_s));
     return finished(&object);

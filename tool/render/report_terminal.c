@@ -336,7 +336,7 @@ static void put_verdict(struct page *page, const struct ebb_report *report, size
     put_paragraph(page, column, column, bold, ebb__verdict_words(&page->arena, report, index));
 
     fputs("  ", page->out);
-    put_paragraph(page, 2, 2, dim, ebb__kind_words(&page->arena, verdict));
+    put_paragraph(page, 2, 2, dim, ebb__kind_words(&page->arena, report, verdict));
     if (verdict->summary && verdict->summary[0]) {
         fputs("\n  ", page->out);
         put_paragraph(page, 2, 2, NULL, verdict->summary);

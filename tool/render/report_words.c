@@ -164,14 +164,18 @@ char *ebb__verdict_words(struct ebb_arena *arena, const struct ebb_report *repor
                  : NULL;
 }
 
-char *ebb__kind_words(struct ebb_arena *arena, const struct ebb_verdict *verdict)
+char *ebb__kind_words(struct ebb_arena *arena, const struct ebb_report *report,
+                      const struct ebb_verdict *verdict)
 {
     const char *container = verdict->container ? verdict->container : "";
-    const char *separator = container[0] ? ", " : "";
-    if (!isfinite(verdict->confidence))
-        return ebb_arena_printf(arena, "%s%s%s", verdict->pattern, separator, container);
-    return ebb_arena_printf(arena, "%s%s%s, confidence %.0f %%", verdict->pattern, separator,
-                            container, floor(verdict->confidence * 100 + 1e-9));
+    char *words =
+        ebb_arena_printf(arena, "%s%s%s", verdict->pattern, container[0] ? ", " : "", container);
+    if (words && isfinite(verdict->confidence))
+        words = ebb_arena_printf(arena, "%s, confidence %.0f %%", words,
+                                 floor(verdict->confidence * 100 + 1e-9));
+    if (words && verdict->pid > 0 && verdict->pid != report->pid)
+        words = ebb_arena_printf(arena, "%s, in process %d", words, (int)verdict->pid);
+    return words;
 }
 
 char *ebb__growth_words(struct ebb_arena *arena, const struct ebb_verdict *verdict)
@@ -232,6 +236,11 @@ char *ebb__surer_words(struct ebb_arena *arena, const struct ebb_report *report)
                : ebb_arena_printf(arena, "Watch it for longer to be sure: --for %s.", window);
 }
 
+bool ebb__rss_known(const struct ebb_report *report)
+{
+    return isfinite(report->memory.rss_bytes) && report->memory.rss_bytes > 0;
+}
+
 const char *ebb__caution_words(const struct ebb_report *report)
 {
     return report->verdict_count == 0 && !report->confident ? NULL : report->caution;
@@ -251,27 +260,33 @@ char *ebb__target_words(struct ebb_arena *arena, const struct ebb_report *report
                             report->ended ? report->ended : "");
 }
 
+/* `words` (NULL stays NULL), then a comma unless they are empty, then what the format says. */
+static char *append(struct ebb_arena *arena, char *words, const char *format, const char *text)
+{
+    char *item = words ? ebb_arena_printf(arena, format, text) : NULL;
+    return item ? ebb_arena_printf(arena, "%s%s%s", words, words[0] ? ", " : "", item) : NULL;
+}
+
 char *ebb__memory_words(struct ebb_arena *arena, const struct ebb_report *report)
 {
     char text[EBB__UNITS_BYTES], range[EBB__UNITS_BYTES];
-    char *words =
-        ebb_arena_printf(arena, "RSS %s", ebb__bytes_text(report->memory.rss_bytes, text));
-    ebb__bytes_text(report->memory.live_bytes, text);
+    char *words = ebb_arena_strdup(arena, "");
+    if (ebb__rss_known(report))
+        words = append(arena, words, "RSS %s", ebb__bytes_text(report->memory.rss_bytes, text));
+    words = append(arena, words, "live heap %s", ebb__bytes_text(report->memory.live_bytes, text));
     ebb__bytes_range_text(report->memory.live_interval[0], report->memory.live_interval[1], "",
                           range);
-    if (words)
-        words = ebb_arena_printf(arena, "%s, live heap %s (95 %%: %s)", words, text, range);
-    if (words && isfinite(report->memory.retained_free_bytes))
-        words = ebb_arena_printf(arena, "%s, freed but kept %s", words,
-                                 ebb__bytes_text(report->memory.retained_free_bytes, text));
-    if (words)
-        words = ebb_arena_printf(arena, "%s, allocates %s/s", words,
-                                 ebb__bytes_text(report->memory.alloc_bytes_per_s, text));
+    words = words ? ebb_arena_printf(arena, "%s (95 %%: %s)", words, range) : NULL;
+    if (ebb__rss_known(report) && isfinite(report->memory.retained_free_bytes))
+        words = append(arena, words, "freed but kept %s",
+                       ebb__bytes_text(report->memory.retained_free_bytes, text));
+    words = append(arena, words, "allocates %s/s",
+                   ebb__bytes_text(report->memory.alloc_bytes_per_s, text));
     /* Without a verdict a slope of the sum is noise or a passing state: it would only worry. */
-    if (!words || report->verdict_count == 0)
-        return words;
-    ebb__bytes_text(report->memory.growth_bytes_per_s, text);
-    return ebb_arena_printf(arena, "%s, grows %s/s", words, text);
+    if (report->verdict_count > 0)
+        words = append(arena, words, "grows %s/s",
+                       ebb__bytes_text(report->memory.growth_bytes_per_s, text));
+    return words;
 }
 
 /* ---- the stack ---- */

@@ -27,8 +27,9 @@ char *ebb__place_words(struct ebb_arena *arena, const struct ebb_frame *frame);
 /* One sentence: pattern, place, growth; for the first verdict also when the limit is hit. */
 char *ebb__verdict_words(struct ebb_arena *arena, const struct ebb_report *report, size_t index);
 
-/* "unbounded-map, std::unordered_map, confidence 97 %". */
-char *ebb__kind_words(struct ebb_arena *arena, const struct ebb_verdict *verdict);
+/* "unbounded-map, std::unordered_map, confidence 97 %", and the process when it is a child. */
+char *ebb__kind_words(struct ebb_arena *arena, const struct ebb_report *report,
+                      const struct ebb_verdict *verdict);
 
 /* "12 MiB live, +11.2 MiB/s (95 %: 10.9 to 11.5 MiB/s), allocates 14 MiB/s". */
 char *ebb__growth_words(struct ebb_arena *arena, const struct ebb_verdict *verdict);
@@ -46,6 +47,9 @@ const char *ebb__caution_words(const struct ebb_report *report);
 
 /* "config-service leaky (pid 1234), watched for 30 s, 30 observations". */
 char *ebb__target_words(struct ebb_arena *arena, const struct ebb_report *report);
+
+/* Saved profiles say nothing of the process around the heap. */
+bool ebb__rss_known(const struct ebb_report *report);
 
 /* "RSS 340 MiB, live heap 312 MiB (95 %: 300 to 325 MiB), ...". */
 char *ebb__memory_words(struct ebb_arena *arena, const struct ebb_report *report);
