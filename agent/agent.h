@@ -109,7 +109,7 @@ struct ebb_writer *ebb_agent_enter_to_record(void);
 void ebb_agent_count_early(uint64_t allocs, uint64_t bytes, uint64_t frees);
 
 /* Whether an address lies in the agent's own code. */
-bool ebb_agent_owns(const void *address);
+bool ebb_agent_owns(uintptr_t address);
 
 /* The addresses from the first to the last byte of the loaded object that holds `address`; empty
  * when there is none. */
@@ -118,9 +118,9 @@ struct ebb_agent_range {
 };
 struct ebb_agent_range ebb_agent_object_of(const void *address);
 
-static inline bool ebb_agent_in(struct ebb_agent_range range, const void *address)
+static inline bool ebb_agent_in(struct ebb_agent_range range, uintptr_t address)
 {
-    return (uintptr_t)address - range.start < range.end - range.start;
+    return address - range.start < range.end - range.start;
 }
 
 /* -- Other rooms ------------------------------------------------------------------------------- */

@@ -52,7 +52,7 @@ static struct {
 
 static struct ebb_agent_range own;
 
-bool ebb_agent_owns(const void *address)
+bool ebb_agent_owns(uintptr_t address)
 {
     return ebb_agent_in(own, address);
 }
@@ -189,7 +189,7 @@ static void start(void)
 
     own = ebb_agent_object_of(&mode);
     const void *allocator = ebb_real_symbol("malloc"), *seen = dlsym(RTLD_DEFAULT, "malloc");
-    bool is_ours = ebb_agent_owns(seen);
+    bool is_ours = ebb_agent_owns((uintptr_t)seen);
     if (!is_ours) /* the program brings its own, and never calls ours */
         config.agent_flags |= EBB_AGENT_NO_MALLOC;
     Dl_info info;
@@ -311,6 +311,7 @@ void ebb_agent_freed_inside(void *block)
  * allocate. */
 static void thread_ends(void *unused)
 {
+    (void)unused;
     struct ebb_agent_thread *self = &ebb_agent_self;
     if (++self->destructor_rounds < PTHREAD_DESTRUCTOR_ITERATIONS) {
         pthread_setspecific(end_key, self);

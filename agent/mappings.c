@@ -212,14 +212,14 @@ static bool is_large_memory(size_t size, int protection, int flags)
 
 static bool is_programs(const void *caller)
 {
-    return !ebb_agent_in(allocator_code, caller);
+    return !ebb_agent_in(allocator_code, (uintptr_t)caller);
 }
 
 static void *map(void *address, size_t size, int protection, int flags, int fd, off_t offset,
                  const void *caller)
 {
     if (ebb_unlikely(!real_mmap)) /* an allocator that maps while we look for it */
-        return (void *)syscall(SYS_mmap, address, size, protection, flags, fd, offset);
+        return ebb_writer_pointer(syscall(SYS_mmap, address, size, protection, flags, fd, offset));
     void *got = real_mmap(address, size, protection, flags, fd, offset);
     if (got == MAP_FAILED)
         return got;
@@ -249,11 +249,11 @@ EBB_EXPORT int munmap(void *address, size_t size)
 
 /* The move and its record are one under the lock: whoever is given the range that became free
  * records it after us. */
-static void *remap(struct ebb_writer *writer, uint32_t bucket, struct interval old, size_t new_size,
-                   int flags, void *wanted)
+static void *remap(struct ebb_writer *writer, uint32_t bucket, void *address, struct interval old,
+                   size_t new_size, int flags, void *wanted)
 {
     ebb_spin_lock(&mappings->lock);
-    void *got = real_mremap((void *)old.start, old.end - old.start, new_size, flags, wanted);
+    void *got = real_mremap(address, old.end - old.start, new_size, flags, wanted);
     if (got != MAP_FAILED) {
         struct interval new = {(uintptr_t)got, page_end((uintptr_t)got, new_size)};
         struct ebb_live live = {0};
@@ -287,7 +287,7 @@ EBB_EXPORT void *mremap(void *address, size_t old_size, size_t new_size, int fla
     void *wanted = va_arg(rest, void *);
     va_end(rest);
     if (ebb_unlikely(!real_mremap))
-        return (void *)syscall(SYS_mremap, address, old_size, new_size, flags, wanted);
+        return ebb_writer_pointer(syscall(SYS_mremap, address, old_size, new_size, flags, wanted));
 
     struct interval old = {(uintptr_t)address, page_end((uintptr_t)address, old_size)};
     struct ebb_writer *writer = any_known() && !(flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) &&
@@ -299,7 +299,7 @@ EBB_EXPORT void *mremap(void *address, size_t old_size, size_t new_size, int fla
     void *got;
     if (ebb_writer_published(writer) && is_known(old)) {
         uint32_t bucket = ebb_agent_bucket_here(writer, new_size, EBB_KIND_MMAP);
-        got = remap(writer, bucket, old, new_size, flags, wanted);
+        got = remap(writer, bucket, address, old, new_size, flags, wanted);
     } else {
         got = real_mremap(address, old_size, new_size, flags, wanted);
     }

@@ -91,7 +91,8 @@ static void describe(struct ebb_module *module, const struct dl_phdr_info *info)
     write_path(module, info->dlpi_name);
     for (unsigned i = 0; i < info->dlpi_phnum; i++)
         if (info->dlpi_phdr[i].p_type == PT_NOTE && module->build_id_size == 0)
-            read_build_id(module, (const char *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr),
+            read_build_id(module,
+                          ebb_writer_pointer((long)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr)),
                           info->dlpi_phdr[i].p_memsz);
 }
 
@@ -178,6 +179,7 @@ struct search {
 
 static int search_object(struct dl_phdr_info *info, size_t size, void *argument)
 {
+    (void)size;
     struct search *search = (struct search *)argument;
     struct ebb_agent_range range = {UINTPTR_MAX, 0};
     bool inside = false;

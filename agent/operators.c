@@ -123,6 +123,8 @@ static bool is_outside(const char *name, void *symbol)
     return (is_new ? allocs : frees) == 0;
 }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): parameters and arguments are lists with parentheses */
+
 /* -- operator new ------------------------------------------------------------------------------ */
 
 /* Every operator is a jump through `entry`: at first to the function that finds the real one, then
@@ -219,3 +221,5 @@ DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, (void *block, size_t align, const vo
        (block, align, nothrow))
 DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, (void *block, size_t align, const void *nothrow),
        (block, align, nothrow))
+
+/* NOLINTEND(bugprone-macro-parentheses) */

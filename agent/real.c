@@ -37,9 +37,9 @@ static void *arena_alloc(size_t align, size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    uintptr_t address = (uintptr_t)arena.bytes + at + ARENA_ALIGN;
-    size_t *block = (size_t *)((address + align - 1) & ~(uintptr_t)(align - 1));
-    block[-1] = size;
+    char *block = arena.bytes + at + ARENA_ALIGN;
+    block += -(uintptr_t)block & (align - 1);
+    ((size_t *)(void *)block)[-1] = size;
     return block;
 }
 
@@ -153,6 +153,7 @@ void *ebb_real_symbol(const char *name)
 
 static void *no_memory(size_t size)
 {
+    (void)size;
     errno = ENOMEM;
     return NULL;
 }

@@ -16,6 +16,7 @@ static struct ebb_shard *shard_here(struct ebb_writer *writer)
     return shard == &ebb_agent_boot_shard ? ebb_writer_common_shard(writer) : shard;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the check does not know atomics */
 static void add(uint64_t *counter, uint64_t amount)
 {
     __atomic_fetch_add(counter, amount, __ATOMIC_RELAXED);
@@ -59,7 +60,7 @@ static size_t without_own(uint64_t *pcs, size_t depth)
 {
     size_t kept = 0;
     for (size_t i = 0; i < depth; i++)
-        if (!ebb_agent_owns((const void *)(uintptr_t)(pcs[i] - 1)))
+        if (!ebb_agent_owns((uintptr_t)pcs[i] - 1))
             pcs[kept++] = pcs[i];
     return kept;
 }

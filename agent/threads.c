@@ -18,6 +18,7 @@ static uintptr_t key_of(pthread_t thread)
     return (uintptr_t)thread | 1;
 }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a name that is declared takes none */
 #define REAL(name)                                                                                 \
     static __typeof__(&name) real_##name(void)                                                     \
     {                                                                                              \
@@ -41,6 +42,7 @@ REAL(pthread_clockjoin_np)
 REAL(thrd_create)
 REAL(thrd_join)
 REAL(thrd_detach)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* -- Birth ------------------------------------------------------------------------------------- */
 

@@ -29,8 +29,10 @@ static double one_minus_exp(double x)
     if (x > 40)
         return 1;
     int halvings = 0;
-    for (; x > 0.25; x *= 0.5)
+    while (x > 0.25) {
+        x *= 0.5;
         halvings++;
+    }
     double t = 1;
     for (int k = 10; k >= 2; k--)
         t = 1 - t * x / k;
@@ -40,6 +42,7 @@ static double one_minus_exp(double x)
     return t;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the check does not know atomics */
 int64_t ebb_sampler_draw(uint64_t *random, uint64_t period)
 {
     if (period <= 1)

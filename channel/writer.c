@@ -60,9 +60,9 @@ static uint64_t page_up(uint64_t bytes)
 
 static void *raw_mmap(void *address, size_t size, int flags, int fd, uint64_t offset)
 {
-    long result =
-        syscall(SYS_mmap, address, size, PROT_READ | PROT_WRITE, flags, fd, (off_t)offset);
-    return result == -1 ? NULL : (void *)result;
+    void *map = ebb_writer_pointer(
+        syscall(SYS_mmap, address, size, PROT_READ | PROT_WRITE, flags, fd, (off_t)offset));
+    return map == MAP_FAILED ? NULL : map;
 }
 
 static void raw_munmap(void *address, size_t size)
@@ -551,7 +551,7 @@ struct ebb_shard *ebb_writer_take_shard(struct ebb_writer *writer, uint32_t thre
         *ebb__link(writer, EBB_TABLE_SHARDS, index) = 1;
         shard->thread = thread;
         if (index >= table->used) {
-            const uint64_t *seed = (const uint64_t *)getauxval(AT_RANDOM);
+            const uint64_t *seed = ebb_writer_pointer((long)getauxval(AT_RANDOM));
             shard->random = ebb_mix64((seed ? seed[0] : 0) ^ ebb_clock_ns() ^
                                       ((uint64_t)writer->pid << 32) ^ ebb_mix64(index));
             int64_t distance = ebb_sampler_draw(&shard->random, writer->period);

@@ -67,8 +67,9 @@ void ebb_writer_end(struct ebb_writer *writer);
 
 /* Around fork, which needs no locks: the kernel wipes the child's copy of the writer. `inside`
  * tells that this very thread is in the writer (a signal handler forks): then the copy is kept, so
- * that the interrupted call can finish in the child too, without effect on the record. In the child,
- * ebb_writer_forked lets go of the parent's record; ebb_writer_alive is false from there on. */
+ * that the interrupted call can finish in the child too, without effect on the record. In the
+ * child, ebb_writer_forked lets go of the parent's record; ebb_writer_alive is false from there on.
+ */
 void ebb_writer_before_fork(struct ebb_writer *writer, bool inside);
 void ebb_writer_after_fork(struct ebb_writer *writer, bool inside);
 void ebb_writer_forked(struct ebb_writer *writer, bool inside);
@@ -172,6 +173,12 @@ enum {
 };
 uint64_t ebb_writer_thread(struct ebb_writer *writer, uintptr_t key, uint64_t sequence,
                            uint32_t states);
+
+/* What the kernel or the dynamic linker gave as a number. */
+static inline void *ebb_writer_pointer(long address)
+{
+    return (void *)address; /* NOLINT(performance-no-int-to-ptr) */
+}
 
 /* Private memory from the kernel, zeroed, wiped in children by fork; NULL when there is none. */
 void *ebb_writer_pages(size_t bytes);

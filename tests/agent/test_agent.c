@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <math.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -120,7 +121,7 @@ static void start_program(const struct options *options, const char *scenario, l
     close(in[0]);
     close(out[1]);
     run->in = in[1];
-    char line[256];
+    char line[256] = "";
     size_t used = 0;
     for (ssize_t n; used + 1 < sizeof line && !memchr(line, '\n', used); used += (size_t)n)
         if ((n = read(out[0], line + used, sizeof line - 1 - used)) <= 0)
@@ -256,6 +257,7 @@ static void check_exact(const struct options *options, const char *scenario, lon
 
 static void test_identity(void **state)
 {
+    (void)state;
     struct run run = run_with(&(struct options){0}, "malloc", 100);
     check_whole(&run);
     assert_int_equal(run.identity.pid, run.pid);
@@ -284,28 +286,33 @@ static void test_identity(void **state)
 
 static void test_exact(void **state)
 {
+    (void)state;
     check_exact(&(struct options){0}, "malloc", 20000);
 }
 
 static void test_family(void **state)
 {
+    (void)state;
     check_exact(&(struct options){0}, "family", 200);
     check_exact(&(struct options){0}, "pvalloc", 200);
 }
 
 static void test_resizing(void **state)
 {
+    (void)state;
     check_exact(&(struct options){0}, "realloc", 200);
 }
 
 static void test_huge(void **state)
 {
+    (void)state;
     check_exact(&(struct options){0}, "huge", 50);
 }
 
 /* Counted exactly as well when almost nothing is sampled. */
 static void test_totals(void **state)
 {
+    (void)state;
     static const char *const scenarios[] = {"malloc", "family", "realloc", "huge", "threads"};
     for (int i = 0; i < 5; i++) {
         struct options options = {.period = 512 << 10};
@@ -323,6 +330,7 @@ static void test_totals(void **state)
 
 static void test_leaf(void **state)
 {
+    (void)state;
     struct run run = run_with(&(struct options){0}, "malloc", 1000);
     check_whole(&run);
     /* Everything that lives was asked for by the program itself, and no frame is the agent's. */
@@ -338,6 +346,7 @@ static void test_leaf(void **state)
 /* A huge block that grows by small steps keeps the stack it has, until it grew by an eighth. */
 static void test_grow(void **state)
 {
+    (void)state;
     struct run run = run_with(&(struct options){.period = 64 << 10}, "grow", 1000);
     check_whole(&run);
     double live = sum(&run.snapshot, HEAP).live_bytes;
@@ -353,11 +362,13 @@ static void test_grow(void **state)
 
 static void test_threads(void **state)
 {
+    (void)state;
     check_exact(&(struct options){0}, "threads", 3000);
 }
 
 static void test_churn(void **state)
 {
+    (void)state;
     struct options options = {.period = 64 << 10};
     struct run base = run_with(&options, "churn", 0), run = run_with(&options, "churn", 10000);
     check_whole(&run);
@@ -374,6 +385,7 @@ static void test_churn(void **state)
 
 static void test_leftovers(void **state)
 {
+    (void)state;
     struct run run = run_with(&(struct options){.hold = true}, "leftovers", 5);
     check_whole(&run);
     assert_int_equal(run.snapshot.threads_created, 5 * 7);
@@ -401,6 +413,7 @@ static void test_leftovers(void **state)
 
 static void test_fork(void **state)
 {
+    (void)state;
     struct run run = run_with(&(struct options){0}, "fork", 3000);
     assert_true(run.child > 0);
     check_whole(&run);
@@ -419,6 +432,7 @@ static void test_fork(void **state)
 
 static void test_raw_fork(void **state)
 {
+    (void)state;
     struct run run = run_with(&(struct options){0}, "raw-fork", 20);
     check_whole(&run);
     assert_true(WIFEXITED(run.status) && WEXITSTATUS(run.status) == 0);
@@ -430,6 +444,7 @@ static void test_raw_fork(void **state)
 
 static void test_exec(void **state)
 {
+    (void)state;
     struct run plain = run_with(&(struct options){0}, "malloc", 500),
                run = run_with(&(struct options){0}, "exec", 500);
     check_whole(&run);
@@ -447,6 +462,7 @@ static void test_exec(void **state)
 
 static void test_lazy(void **state)
 {
+    (void)state;
     /* A small child of a session leaves nothing behind; nor does one that exits unread. */
     struct run run = run_with(&(struct options){.lazy = true, .period = 1 << 30}, "nothing", 0);
     assert_false(run.has_record);
@@ -467,6 +483,7 @@ static void test_lazy(void **state)
 
 static void test_kill(void **state)
 {
+    (void)state;
     struct run base = run_with(&(struct options){0}, "kill", 0);
     struct run run = run_with(&(struct options){0}, "kill", 5000);
     assert_true(WIFSIGNALED(run.status) && WTERMSIG(run.status) == SIGKILL);
@@ -482,6 +499,7 @@ static void test_kill(void **state)
 
 static void test_follow(void **state)
 {
+    (void)state;
     struct run run = run_with(&(struct options){.environment = {"EBB_FOLLOW=0"}}, "exec", 500);
     assert_int_equal(WEXITSTATUS(run.status), 0);
     /* The new image has no agent; the record is the first image's. */
@@ -497,6 +515,7 @@ static void test_follow(void **state)
 
 static void test_before_main(void **state)
 {
+    (void)state;
     struct options with = {.environment = {"SUBJECT_BEFORE_MAIN=100", "PLUGIN_BEFORE_MAIN=200"},
                            .behind = plugin_path},
                    without = {.behind = plugin_path};
@@ -513,6 +532,7 @@ static void test_before_main(void **state)
 
 static void test_atexit(void **state)
 {
+    (void)state;
     struct run base = run_with(&(struct options){0}, "atexit", 0),
                run = run_with(&(struct options){0}, "atexit", 1);
     check_whole(&run);
@@ -525,6 +545,7 @@ static void test_atexit(void **state)
 
 static void test_plugin(void **state)
 {
+    (void)state;
     struct run run = run_with(&(struct options){0}, "plugin", 3);
     check_whole(&run);
     assert_int_equal((long)live_bytes_in(&run.snapshot, "/libplugin.so", HEAP), 3 * 4000);
@@ -538,6 +559,7 @@ static void test_plugin(void **state)
 
 static void test_signals(void **state)
 {
+    (void)state;
     struct options options = {.behind = bump_path};
     struct run base = run_with(&options, "signals", 0), run = run_with(&options, "signals", 300000);
     assert_true(WIFEXITED(run.status) && WEXITSTATUS(run.status) == 0);
@@ -561,6 +583,7 @@ static void test_signals(void **state)
 
 static void test_mappings(void **state)
 {
+    (void)state;
     struct run base = run_with(&(struct options){.period = 1 << 30}, "mappings", 0),
                run = run_with(&(struct options){.period = 1 << 30}, "mappings", 10);
     check_whole(&run);
@@ -578,11 +601,13 @@ static void test_mappings(void **state)
 
 static void test_closed_descriptors(void **state)
 {
+    (void)state;
     check_exact(&(struct options){0}, "closed", 50000); /* grows the tables */
 }
 
 static void test_sandbox(void **state)
 {
+    (void)state;
     struct run run = run_with(&(struct options){0}, "sandbox", 200000);
     if (WIFEXITED(run.status) && WEXITSTATUS(run.status) == 77) {
         print_message("skipped: the kernel allows no seccomp filter here\n");
@@ -607,6 +632,7 @@ static void limit_file_size_later(void)
 
 static void test_file_size_limit(void **state)
 {
+    (void)state;
     struct run run = run_with(&(struct options){.prepare = limit_file_size}, "malloc", 1000);
     assert_true(WIFEXITED(run.status) && WEXITSTATUS(run.status) == 0);
     assert_false(run.has_record);
@@ -629,19 +655,17 @@ static void mount_small_tmpfs(void)
 
 static void test_full_disk(void **state)
 {
+    (void)state;
     struct options options = {.prepare = mount_small_tmpfs, .hold = true};
     small_tmpfs = "size=1100k";
     struct run run = {0};
     start_program(&options, "malloc", 200000, &run);
-    snprintf(run.record, sizeof run.record, "/proc/%d/root/dev/shm", (int)run.pid);
-    char command[400];
-    snprintf(command, sizeof command, "ls %s/ebb-%d-* 2>/dev/null", run.record, (int)run.pid);
-    FILE *list = popen(command, "r");
-    run.record[0] = 0;
-    if (list && fgets(run.record, sizeof run.record, list))
-        run.record[strcspn(run.record, "\n")] = 0;
-    if (list)
-        pclose(list);
+    char pattern[64];
+    snprintf(pattern, sizeof pattern, "/proc/%d/root/dev/shm/ebb-%d-*", (int)run.pid, (int)run.pid);
+    glob_t found;
+    if (glob(pattern, 0, NULL, &found) == 0)
+        snprintf(run.record, sizeof run.record, "%s", found.gl_pathv[0]);
+    globfree(&found);
     if (run.record[0])
         read_record(&run, run.pid);
     finish_program(&run);
@@ -712,21 +736,25 @@ static void check_allocator(const char *name)
 
 static void test_jemalloc(void **state)
 {
+    (void)state;
     check_allocator("libjemalloc.so.2");
 }
 
 static void test_tcmalloc(void **state)
 {
+    (void)state;
     check_allocator("libtcmalloc_minimal.so.4");
 }
 
 static void test_mimalloc(void **state)
 {
+    (void)state;
     check_allocator("libmimalloc.so.2");
 }
 
 static void test_operators(void **state)
 {
+    (void)state;
     if (!subject_cxx_path) {
         print_message("skipped: no C++ compiler\n");
         skip();
@@ -744,6 +772,7 @@ static void test_operators(void **state)
  * holds in 95 of 100 runs on average; fewer than 86 happen once in 10 000 times. */
 static void test_unbiased(void **state)
 {
+    (void)state;
     enum { RUNS = 100, ENOUGH = 86 };
     int inside = 0;
     double error_sum = 0, deviation_sum = 0;
@@ -772,12 +801,14 @@ static void test_unbiased(void **state)
 
 static int remove_record(void *context, const struct ebb_identity *identity, bool alive, bool done)
 {
+    (void)context, (void)alive, (void)done;
     return unlink(identity->path);
 }
 
 /* Tests that fail, and programs that were killed, leave records behind. */
 static int clean_up(void **state)
 {
+    (void)state;
     return ebb_reader_list(strtoull(session, NULL, 16), remove_record, NULL) < 0;
 }
 
