@@ -12,6 +12,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -208,6 +209,51 @@ static void do_threads(long count)
     per_thread = count;
     for (int i = 0; i < 8; i++) /* with a count of 0 too: a thread costs libc a block */
         pthread_create(&threads[i], NULL, thread_body, NULL);
+    for (int i = 0; i < 8; i++)
+        pthread_join(threads[i], NULL);
+}
+
+/* Blocks change hands: what one thread allocates or moves, another frees. Half of the slots start
+ * out full at the end, so the filter grows while all this goes on. */
+#define SLOTS 40000
+static struct slot {
+    _Atomic(size_t *) block; /* its size is in its first word */
+} slots[SLOTS];
+
+static size_t *sized(size_t size)
+{
+    size_t *block = note_alloc(malloc(size), size);
+    *block = size;
+    return block;
+}
+
+static void *exchange_body(void *seed)
+{
+    uint64_t random = (uint64_t)((struct slot *)seed - slots) * 0x9e3779b97f4a7c15 + 1;
+    for (long i = 0; i < per_thread; i++) {
+        random = random * 6364136223846793005 + 1442695040888963407;
+        struct slot *slot = &slots[(random >> 33) % SLOTS];
+        size_t size = 16 + (random >> 20) % 300, *mine = NULL;
+        if (i % 3)
+            mine = sized(size);
+        size_t *old = atomic_exchange(&slot->block, mine);
+        if (old && i % 5 == 0) {
+            size_t was = *old;
+            old = resize(old, was, size);
+            *old = size;
+        }
+        if (old)
+            drop(old, *old);
+    }
+    return NULL;
+}
+
+static void do_exchange(long count)
+{
+    pthread_t threads[8];
+    per_thread = count;
+    for (uintptr_t i = 0; i < 8; i++)
+        pthread_create(&threads[i], NULL, exchange_body, &slots[i]);
     for (int i = 0; i < 8; i++)
         pthread_join(threads[i], NULL);
 }
@@ -446,6 +492,14 @@ static void do_closed(long count)
     do_malloc(count);
 }
 
+/* The record's name leads nowhere from here on. */
+static void do_chroot(long count)
+{
+    if (chdir("/proc/self/fdinfo") != 0 || chroot(".") != 0)
+        exit(77);
+    do_malloc(count);
+}
+
 /* Opening, allocating and sizing files is death from here on. */
 static void do_sandbox(long count)
 {
@@ -497,17 +551,14 @@ static const struct scenario {
     const char *name;
     void (*run)(long count);
 } scenarios[] = {
-    {"nothing", do_nothing}, {"malloc", do_malloc},
-    {"family", do_family},   {"pvalloc", do_pvalloc},
-    {"realloc", do_realloc}, {"grow", do_grow},
-    {"huge", do_huge},       {"threads", do_threads},
-    {"churn", do_churn},     {"leftovers", do_leftovers},
-    {"fork", do_fork},       {"raw-fork", do_raw_fork},
-    {"signals", do_signals}, {"signal-forks", do_signal_forks},
-    {"atexit", do_atexit},   {"exec", do_exec},
-    {"plugin", do_plugin},   {"mappings", do_mappings},
-    {"kill", do_kill},       {"closed", do_closed},
-    {"sandbox", do_sandbox}, {"mixture", do_mixture},
+    {"nothing", do_nothing},   {"malloc", do_malloc},       {"family", do_family},
+    {"pvalloc", do_pvalloc},   {"realloc", do_realloc},     {"grow", do_grow},
+    {"huge", do_huge},         {"threads", do_threads},     {"exchange", do_exchange},
+    {"churn", do_churn},       {"leftovers", do_leftovers}, {"fork", do_fork},
+    {"raw-fork", do_raw_fork}, {"signals", do_signals},     {"signal-forks", do_signal_forks},
+    {"atexit", do_atexit},     {"exec", do_exec},           {"plugin", do_plugin},
+    {"mappings", do_mappings}, {"kill", do_kill},           {"closed", do_closed},
+    {"chroot", do_chroot},     {"sandbox", do_sandbox},     {"mixture", do_mixture},
 };
 
 int main(int argc, char **argv)

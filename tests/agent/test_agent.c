@@ -366,6 +366,30 @@ static void test_threads(void **state)
     check_exact(&(struct options){0}, "threads", 3000);
 }
 
+static void test_exchange(void **state)
+{
+    (void)state;
+    check_exact(&(struct options){0}, "exchange", 30000);
+    check_exact(&(struct options){.behind = bump_path}, "exchange", 30000);
+}
+
+static void limit_address_space(void)
+{
+    setrlimit(RLIMIT_AS, &(struct rlimit){64 << 20, 64 << 20});
+}
+
+/* A program that runs out of address space gets NULL, as without the agent, and can go on. */
+static void test_address_space_limit(void **state)
+{
+    (void)state;
+    struct options options = {.prepare = limit_address_space};
+    check_exact(&options, "malloc", 2000);
+    struct run run = run_with(&options, "malloc", 1000000);
+    assert_true(WIFEXITED(run.status));
+    assert_int_equal(WEXITSTATUS(run.status), 3); /* how the program itself says it */
+    end_run(&run);
+}
+
 static void test_churn(void **state)
 {
     (void)state;
@@ -605,19 +629,32 @@ static void test_closed_descriptors(void **state)
     check_exact(&(struct options){0}, "closed", 50000); /* grows the tables */
 }
 
-static void test_sandbox(void **state)
+/* The tables cannot grow any more: the program goes on, and the record says what it lacks. */
+static void check_stunted(const char *scenario, const char *why_skipped)
 {
-    (void)state;
-    struct run run = run_with(&(struct options){0}, "sandbox", 200000);
+    struct run run = run_with(&(struct options){0}, scenario, 200000);
     if (WIFEXITED(run.status) && WEXITSTATUS(run.status) == 77) {
-        print_message("skipped: the kernel allows no seccomp filter here\n");
+        print_message("skipped: %s\n", why_skipped);
         end_run(&run);
         skip();
     }
     assert_true(WIFEXITED(run.status) && WEXITSTATUS(run.status) == 0);
     assert_true(run.has_record);
-    assert_true(run.snapshot.dropped[EBB_TABLE_SAMPLES] > 0); /* and the record says so */
+    assert_true(run.snapshot.dropped[EBB_TABLE_SAMPLES] > 0);
+    assert_true(run.snapshot.allocs >= (uint64_t)run.allocs);
     end_run(&run);
+}
+
+static void test_sandbox(void **state)
+{
+    (void)state;
+    check_stunted("sandbox", "the kernel allows no seccomp filter here");
+}
+
+static void test_chroot(void **state)
+{
+    (void)state;
+    check_stunted("chroot", "changing the root directory needs privileges");
 }
 
 static void limit_file_size(void)
@@ -837,6 +874,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_leaf),
         cmocka_unit_test(test_grow),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_exchange),
+        cmocka_unit_test(test_address_space_limit),
         cmocka_unit_test(test_churn),
         cmocka_unit_test(test_leftovers),
         cmocka_unit_test(test_fork),
@@ -852,6 +891,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_mappings),
         cmocka_unit_test(test_closed_descriptors),
         cmocka_unit_test(test_sandbox),
+        cmocka_unit_test(test_chroot),
         cmocka_unit_test(test_file_size_limit),
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_jemalloc),
