@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__clang__)
+#define KEEP __attribute__((noinline))
+#else
 #define KEEP __attribute__((noinline, noclone))
+#endif
 
 static KEEP void touch(void *memory)
 {
@@ -57,16 +61,16 @@ KEEP int shape_large(leaf_function *leaf)
     return room[1234];
 }
 
-KEEP int shape_many_registers(int a, leaf_function *leaf)
+KEEP int shape_many_registers(int seed, leaf_function *leaf)
 {
-    int b = a * 3, c = a ^ 5, d = a - 7, e = a + b, f = b * c;
+    unsigned a = (unsigned)seed, b = a * 3, c = a ^ 5, d = a - 7, e = a + b, f = b * c;
     leaf();
     __asm__ volatile("" : "+r"(b), "+r"(c), "+r"(d), "+r"(e), "+r"(f));
     leaf();
-    return a + b + c + d + e + f;
+    return (int)(a + b + c + d + e + f);
 }
 
-static leaf_function *sort_leaf;
+static _Thread_local leaf_function *sort_leaf;
 
 static int compare(const void *a, const void *b)
 {

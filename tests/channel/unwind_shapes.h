@@ -14,7 +14,7 @@ int shape_alloca(int depth, leaf_function *leaf);    /* the CFA hangs on the fra
 int shape_aligned(int depth,
                   leaf_function *leaf); /* realigned stack: the CFA is read from memory */
 int shape_large(leaf_function *leaf);   /* a frame of many pages */
-int shape_many_registers(int a, leaf_function *leaf);
+int shape_many_registers(int seed, leaf_function *leaf);
 int shape_sort(leaf_function *leaf); /* through libc */
 
 /* From unwind_shapes_cpp.cc, where a C++ compiler is there. */
