@@ -1,9 +1,9 @@
-# bash completion for ebb. What there is to complete is asked from `ebb --help`, `ebb COMMAND --help`
-# and `ebb ps`, so it is never out of date.
+# bash completion for ebb. What there is to complete is asked from `ebb --help` and
+# `ebb COMMAND --help`, so it is never out of date; processes from the records they publish.
 
 _ebb_commands() { "$1" --help 2>/dev/null | sed -n 's/^  \([a-z][a-z]*\)  .*/\1/p'; }
 _ebb_options() { "$1" "$2" --help 2>/dev/null | grep -oE -- '--[a-z][a-z-]*' | sort -u; }
-_ebb_processes() { "$1" ps 2>/dev/null | grep -oE '^ *[0-9]+' | tr -d ' '; }
+_ebb_processes() { find /dev/shm -maxdepth 1 -name 'ebb-*' 2>/dev/null | sed -n 's/.*ebb-\([0-9]*\)-.*/\1/p'; }
 
 _ebb() {
     local word=${COMP_WORDS[COMP_CWORD]} i
@@ -26,7 +26,7 @@ _ebb() {
     case $word in
     -*) mapfile -t COMPREPLY < <(compgen -W "$(_ebb_options "${COMP_WORDS[0]}" "${COMP_WORDS[1]}")" -- "$word") ;;
     *) mapfile -t COMPREPLY < <(
-        compgen -W "$(_ebb_processes "${COMP_WORDS[0]}")" -- "$word"
+        compgen -W "$(_ebb_processes)" -- "$word"
         compgen -f -- "$word"
     ) ;;
     esac

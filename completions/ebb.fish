@@ -1,5 +1,5 @@
-# fish completion for ebb. What there is to complete is asked from `ebb --help`, `ebb COMMAND --help`
-# and `ebb ps`, so it is never out of date.
+# fish completion for ebb. What there is to complete is asked from `ebb --help` and
+# `ebb COMMAND --help`, so it is never out of date; processes from the records they publish.
 
 function __ebb_commands
     ebb --help 2>/dev/null | string replace -rf '^  ([a-z]+)  +(.*)' '$1\t$2'
@@ -9,7 +9,7 @@ function __ebb_options
     ebb $words[2] --help 2>/dev/null | string match -ra -- '--[a-z][a-z-]*' | sort -u
 end
 function __ebb_processes
-    ebb ps 2>/dev/null | string match -r '^ *[0-9]+' | string trim
+    string replace -rf '.*/ebb-(\d+)-.*' '$1' /dev/shm/ebb-*
 end
 function __ebb_behind_dashes
     contains -- -- (commandline -opc)
