@@ -9,10 +9,12 @@
 #include "tool/collect/symbolizer.h"
 #include "tool/collect/target.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+/* NOLINTBEGIN(bugprone-reserved-identifier): the linker chooses the names */
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *memory, size_t size);
@@ -42,8 +44,10 @@ void *__wrap_realloc(void *memory, size_t size)
     return fails() ? NULL : __real_realloc(memory, size);
 }
 
+/* NOLINTEND(bugprone-reserved-identifier) */
+
 /* Runs a scenario with its first, second, ... allocation failing until it is through without. */
-static void exhaust(void (*scenario)(char *), char *path)
+static void exhaust(void (*scenario)(const char *), const char *path)
 {
     enum { MAX_ROUNDS = 20000 };
     for (long round = 0; round < MAX_ROUNDS; round++) {
@@ -82,7 +86,7 @@ static void write_record(const char *path)
     record_free(&record);
 }
 
-static void watch_record(char *path)
+static void watch_record(const char *path)
 {
     struct ebb_reader *reader;
     struct ebb_error error = {""};
@@ -120,11 +124,12 @@ static void test_record(void **state)
     exhaust(watch_record, path);
 }
 
-static void read_file(char *path)
+static void read_file(const char *path)
 {
     struct ebb_target *target;
     struct ebb_error error = {""};
-    char *paths[] = {path, path};
+    char name[PATH_MAX], *paths[] = {name, name};
+    snprintf(name, sizeof name, "%s", path);
     if (ebb_target_open(paths, 2, false, NULL, &target, &error) < 0) {
         assert_null(target);
         assert_true(error.text[0] != '\0');
@@ -152,7 +157,7 @@ static void test_file(void **state)
     exhaust(read_file, path);
 }
 
-static void name_self(char *path)
+static void name_self(const char *path)
 {
     struct ebb_symbolizer *symbolizer = ebb_symbolizer_new();
     if (!symbolizer)

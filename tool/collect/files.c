@@ -27,6 +27,7 @@ struct columns {
 
 struct saved {
     const char *path;
+    size_t position; /* on the command line */
     struct ebb_profile *profile;
 };
 
@@ -37,8 +38,9 @@ struct span {
 
 struct ebb_files {
     struct ebb_evidence evidence;
-    struct saveds EBB_VEC(struct saved) saved; /* in time order; all but the last are let go */
-    struct texts EBB_VEC(const char *) texts;  /* interned, in the evidence's arena */
+    struct saved *saved; /* in time order; only the last keeps its profile */
+    size_t saved_count;
+    struct texts EBB_VEC(const char *) texts; /* interned, in the evidence's arena */
     struct ebb_index text_index, stack_index, series_index;
     struct frames EBB_VEC(struct ebb_frame) frames;      /* of the profile that is being read */
     struct spans EBB_VEC(struct span) locations;         /* the same */
@@ -400,22 +402,23 @@ static int by_time(const void *left, const void *right)
     return at < bt ? -1 : at > bt;
 }
 
-/* Puts the files in order of time. False when they do not tell it: then the order stays. */
-static bool order(struct ebb_files *files)
+static int by_position(const void *left, const void *right)
 {
-    struct saveds sorted = {0};
+    const struct saved *a = left, *b = right;
+    return a->position < b->position ? -1 : a->position > b->position;
+}
+
+/* Puts the files in order of time. False when they do not tell it: then the order stays. */
+static bool order(struct saved *saved, size_t count)
+{
     bool timed = true;
-    if (ebb_vec_reserve(&sorted, files->saved.len) < 0)
-        return false;
-    memcpy(sorted.items, files->saved.items, files->saved.len * sizeof *sorted.items);
-    qsort(sorted.items, files->saved.len, sizeof *sorted.items, by_time);
-    for (size_t i = 0; i < files->saved.len; i++)
-        timed &=
-            sorted.items[i].profile->time_ns > 0 &&
-            (i == 0 || sorted.items[i].profile->time_ns > sorted.items[i - 1].profile->time_ns);
-    if (timed)
-        memcpy(files->saved.items, sorted.items, files->saved.len * sizeof *sorted.items);
-    ebb_vec_free(&sorted);
+    qsort(saved, count, sizeof *saved, by_time);
+    for (size_t i = 0; i < count; i++) {
+        int64_t before = i > 0 ? saved[i - 1].profile->time_ns : 0;
+        timed &= saved[i].profile->time_ns > before;
+    }
+    if (!timed)
+        qsort(saved, count, sizeof *saved, by_position);
     return timed;
 }
 
@@ -443,15 +446,15 @@ static int read_one(const char *path, struct ebb_profile **result, struct ebb_er
 static int read_all(struct ebb_files *files, char *const *paths, size_t count,
                     struct ebb_error *error)
 {
+    files->saved = calloc(count, sizeof *files->saved);
+    if (!files->saved)
+        return ebb_error_set(error, -ENOMEM, "%s: out of memory", paths[0]);
+    files->saved_count = count;
     for (size_t i = 0; i < count; i++) {
-        struct saved saved = {.path = paths[i]};
-        int code = read_one(paths[i], &saved.profile, error);
+        files->saved[i] = (struct saved){.path = paths[i], .position = i};
+        int code = read_one(paths[i], &files->saved[i].profile, error);
         if (code < 0)
             return code;
-        if (ebb_vec_push(&files->saved, saved) < 0) {
-            ebb_profile_free(saved.profile);
-            return ebb_error_set(error, -ENOMEM, "%s: out of memory", paths[i]);
-        }
     }
     return 0;
 }
@@ -460,7 +463,7 @@ static int read_all(struct ebb_files *files, char *const *paths, size_t count,
 static void describe(struct ebb_files *files, bool timed, char *const *paths, size_t count)
 {
     struct ebb_evidence *evidence = &files->evidence;
-    const struct ebb_profile *newest = files->saved.items[count - 1].profile;
+    const struct ebb_profile *newest = files->saved[count - 1].profile;
     evidence->target =
         count == 1 ? ebb_arena_strdup(&evidence->arena, paths[0])
                    : ebb_arena_printf(&evidence->arena, "%s and %zu more", paths[0], count - 1);
@@ -470,10 +473,10 @@ static void describe(struct ebb_files *files, bool timed, char *const *paths, si
                                : "";
     bool by_bytes = strcmp(ebb_profile_string(newest, newest->period_type.unit), "bytes") == 0;
     evidence->period = by_bytes && newest->period > 0 ? (uint64_t)newest->period : 1;
-    evidence->age_s = (double)files->saved.items[0].profile->duration_ns / 1e9;
+    evidence->age_s = (double)files->saved[0].profile->duration_ns / 1e9;
     evidence->end_reason = "";
     evidence->complete = true;
-    if (!timed && count > 1)
+    if (!timed)
         evidence->caution =
             "the files do not say when they were taken: one minute between each and "
             "the next is assumed, in the order they were named";
@@ -482,13 +485,13 @@ static void describe(struct ebb_files *files, bool timed, char *const *paths, si
 static int make_evidence(struct ebb_files *files, char *const *paths, size_t count,
                          struct ebb_error *error)
 {
-    bool timed = order(files);
+    bool timed = order(files->saved, count);
     describe(files, timed, paths, count);
     if (!files->evidence.target)
         return ebb_error_set(error, -ENOMEM, "%s: out of memory", paths[0]);
-    int64_t first_ns = files->saved.items[0].profile->time_ns;
+    int64_t first_ns = files->saved[0].profile->time_ns;
     for (size_t i = 0; i < count; i++) {
-        struct saved *saved = &files->saved.items[i];
+        struct saved *saved = &files->saved[i];
         double time_s = timed ? (double)(saved->profile->time_ns - first_ns) / 1e9
                               : (double)i * ASSUMED_SPACING_S;
         int code = add_file(files, saved, time_s, error);
@@ -527,9 +530,9 @@ void ebb__files_close(struct ebb_files *files)
 {
     if (!files)
         return;
-    for (size_t i = 0; i < files->saved.len; i++)
-        ebb_profile_free(files->saved.items[i].profile);
-    ebb_vec_free(&files->saved);
+    for (size_t i = 0; i < files->saved_count; i++)
+        ebb_profile_free(files->saved[i].profile);
+    free(files->saved);
     ebb_vec_free(&files->texts);
     ebb_index_free(&files->text_index);
     ebb_index_free(&files->stack_index);
@@ -549,7 +552,7 @@ struct ebb_evidence *ebb__files_evidence(struct ebb_files *files)
 int ebb__files_profile(struct ebb_files *files, const char *name, struct ebb_profile **profile,
                        struct ebb_error *error)
 {
-    const struct saved *newest = &files->saved.items[files->saved.len - 1];
+    const struct saved *newest = &files->saved[files->saved_count - 1];
     const struct ebb_profile *one[] = {newest->profile};
     bool threads = find_column(newest->profile, "threadcreate") >= 0;
     *profile = NULL;

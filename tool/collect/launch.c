@@ -37,6 +37,15 @@ enum { OWN_MACHINE = EM_AARCH64 };
 #error "Ebb runs on x86-64 and aarch64"
 #endif
 
+/* Copies a path; false when it does not fit. */
+static bool copy_path(char *to, size_t size, const char *path)
+{
+    size_t length = strlen(path) + 1;
+    if (length <= size)
+        memcpy(to, path, length);
+    return length <= size;
+}
+
 /* ---- finding programs ---- */
 
 /* 0, or why the file cannot be executed. */
@@ -64,9 +73,8 @@ int ebb__launch_find(const char *command, char *path, size_t size, struct ebb_er
     if (!*command)
         return ebb_error_set(error, -ENOENT, "the program's name is empty");
     if (strchr(command, '/')) {
-        if (strlen(command) >= size)
+        if (!copy_path(path, size, command))
             return cannot_execute(command, -ENAMETOOLONG, error);
-        strcpy(path, command);
         int code = executable_error(path);
         return code < 0 ? cannot_execute(path, code, error) : 0;
     }
@@ -269,9 +277,7 @@ int ebb__launch_find_agent(char *path, size_t size, struct ebb_error *error)
     const char *given = getenv("EBB_AGENT_PATH");
     if (given && *given) {
         char *whole = realpath(given, NULL);
-        int code = whole && strlen(whole) < size ? 0 : -ENOENT;
-        if (code == 0)
-            strcpy(path, whole);
+        int code = whole && copy_path(path, size, whole) ? 0 : -ENOENT;
         free(whole);
         return code < 0 ? ebb_error_set(error, code, "EBB_AGENT_PATH: %s: no such file", given) : 0;
     }
@@ -290,11 +296,9 @@ int ebb__launch_find_agent(char *path, size_t size, struct ebb_error *error)
         snprintf(candidate, sizeof candidate, "%s%s%s", absolute ? "" : self, absolute ? "" : "/",
                  places[i]);
         char *whole = realpath(candidate, NULL);
-        bool fits = whole && strlen(whole) < size;
-        if (fits)
-            strcpy(path, whole);
+        bool found = whole && copy_path(path, size, whole);
         free(whole);
-        if (fits)
+        if (found)
             return 0;
     }
     return ebb_error_set(error, -ENOENT,

@@ -88,6 +88,7 @@ static int add_process(struct ebb_program *program, struct ebb_reader *reader)
     struct ebb_process *process = ebb__process_new(reader, program->target, program->symbolizer);
     if (!process)
         return -ENOMEM;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
     if (ebb_vec_push(&program->processes, process) < 0) {
         ebb__process_free(process);
         return -ENOMEM;

@@ -166,6 +166,7 @@ static struct file *file_of(struct ebb_symbolizer *symbolizer,
         memcpy(build_id, module->build_id, module->build_id_size);
     *file =
         (struct file){.path = path, .build_id = build_id, .build_id_size = module->build_id_size};
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
     return ebb_vec_push(&symbolizer->shared->files, file) < 0 ? NULL : file;
 }
 
@@ -187,6 +188,7 @@ int ebb_symbolizer_add(struct ebb_symbolizer *symbolizer, const struct ebb_symbo
         return 0;
     struct file *file = file_of(symbolizer, module);
     struct module *added = ebb_arena_zalloc(&symbolizer->shared->arena, 1, sizeof *added);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
     if (!file || !added || ebb_vec_reserve(modules, modules->len + 1) < 0)
         return -ENOMEM;
     *added = (struct module){.known = *module, .file = file};
@@ -195,6 +197,7 @@ int ebb_symbolizer_add(struct ebb_symbolizer *symbolizer, const struct ebb_symbo
     /* Answers given before, "unknown" included, may be wrong now. */
     forget_answers(symbolizer);
     memmove(modules->items + first + 1, modules->items + past,
+            /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
             (modules->len - past) * sizeof *modules->items);
     modules->len = modules->len - (past - first) + 1;
     modules->items[first] = added;
