@@ -146,8 +146,20 @@ static bool find_tables(const struct dl_find_object *object, struct ebb_cfi_tabl
     return false;
 }
 
-/* Whether the code at `pc` is what signal handlers return to. */
-static bool is_trampoline(const struct dl_find_object *object, uint64_t pc)
+/* --- memory that may not be there ------------------------------------------------------------- */
+
+static COLD bool readable_page(uint64_t address)
+{
+    int saved = errno;
+    const void *page = (const void *)(uintptr_t)(address & ~(uint64_t)(PROBE_PAGE - 1));
+    bool readable = syscall(SYS_rt_sigprocmask, -1, page, NULL, 8) < 0 && errno != EFAULT;
+    errno = saved;
+    return readable;
+}
+
+/* Whether the code at `pc` is what signal handlers return to. It may lie outside every object:
+ * there user-mode emulators put it. */
+static COLD bool is_trampoline(uint64_t pc)
 {
 #if defined(__x86_64__)
     /* mov $__NR_rt_sigreturn, %rax; syscall */
@@ -156,7 +168,7 @@ static bool is_trampoline(const struct dl_find_object *object, uint64_t pc)
     /* mov x8, #__NR_rt_sigreturn; svc #0 */
     static const uint8_t code[] = {0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4};
 #endif
-    return pc + sizeof code <= (uint64_t)(uintptr_t)object->dlfo_map_end &&
+    return readable_page(pc) && readable_page(pc + sizeof code - 1) &&
            memcmp((const void *)(uintptr_t)pc, code, sizeof code) == 0;
 }
 
@@ -195,22 +207,23 @@ static void cache_put(uint64_t address, const struct ebb_cfi_rule *rule)
         __atomic_store_n(&entry->words[i], words[i], __ATOMIC_RELAXED);
 }
 
-/* Works the rule out and remembers it. Code outside every object, such as a JIT compiler's, has
- * none. */
+/* Works the rule out and remembers it. Code outside every object, such as a JIT compiler's, has no
+ * rule, and what lies there now may not lie there next time: nothing is remembered of it. */
 static COLD struct ebb_cfi_rule make_rule(uint64_t address)
 {
     struct ebb_cfi_rule rule = {.kind = EBB_CFI_NONE};
     struct dl_find_object object;
     struct ebb_cfi_tables tables;
-    if (_dl_find_object((void *)(uintptr_t)(address - 1), &object) != 0)
-        return rule;
     bool marked = false;
-    if (find_tables(&object, &tables))
+    bool known = _dl_find_object((void *)(uintptr_t)(address - 1), &object) == 0;
+    if (known && find_tables(&object, &tables))
         rule = ebb_cfi_find(&tables, address - 1, &marked);
-    if ((marked || rule.kind == EBB_CFI_NONE) && is_trampoline(&object, address))
+    if ((marked || rule.kind == EBB_CFI_NONE) && is_trampoline(address))
         rule = (struct ebb_cfi_rule){.kind = EBB_CFI_SIGNAL};
-    rule.object = is_permanent(address - 1) ? TAG_PERMANENT : object_tag(&object);
-    cache_put(address, &rule);
+    if (known) {
+        rule.object = is_permanent(address - 1) ? TAG_PERMANENT : object_tag(&object);
+        cache_put(address, &rule);
+    }
     return rule;
 }
 
@@ -224,15 +237,6 @@ struct own_stack {
 };
 
 static __thread struct own_stack own_stack __attribute__((tls_model("initial-exec")));
-
-static COLD bool readable_page(uint64_t address)
-{
-    int saved = errno;
-    const void *page = (const void *)(uintptr_t)(address & ~(uint64_t)(PROBE_PAGE - 1));
-    bool readable = syscall(SYS_rt_sigprocmask, -1, page, NULL, 8) < 0 && errno != EFAULT;
-    errno = saved;
-    return readable;
-}
 
 static uint64_t thread_pointer(void)
 {
