@@ -126,8 +126,10 @@ static int open_socket(struct ebb_server *server, const char *address, struct eb
                              "127.0.0.1:6060",
                              address);
     const char *host = server->host[0] ? server->host : "127.0.0.1";
+    /* RFC 6761: localhost is always loopback, also where nothing resolves it. */
+    const char *asked = strcasecmp(host, "localhost") == 0 ? "127.0.0.1" : host;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
-    int failed = getaddrinfo(host, port, &hints, &found);
+    int failed = getaddrinfo(asked, port, &hints, &found);
     if (failed)
         return ebb_error_set(error, -EINVAL, "%s: %s", host, gai_strerror(failed));
     server->loopback = is_loopback(found->ai_addr);
