@@ -5,7 +5,6 @@
 #include "base/vec.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <time.h>
 
 uint64_t test_seed(void)
@@ -279,19 +278,24 @@ const char *test_data(const char *name)
     return path;
 }
 
+char *test_slurp_stream(FILE *stream, size_t *size)
+{
+    enum { STEP = 64 << 10 };
+    struct bytes EBB_VEC(char) bytes = {0};
+    for (size_t got = 1; got > 0; bytes.len += got) {
+        assert_int_equal(ebb_vec_reserve(&bytes, bytes.len + STEP), 0);
+        got = fread(bytes.items + bytes.len, 1, STEP, stream);
+    }
+    bytes.items[bytes.len] = '\0'; /* there is room: the last step read nothing */
+    *size = bytes.len;
+    return bytes.items;
+}
+
 char *test_slurp(const char *path, size_t *size)
 {
     FILE *file = fopen(path, "rb");
     assert_non_null(file);
-    struct bytes EBB_VEC(char) bytes = {0};
-    for (;;) {
-        assert_int_equal(ebb_vec_reserve(&bytes, bytes.len + 65536), 0);
-        size_t got = fread(bytes.items + bytes.len, 1, 65536, file);
-        bytes.len += got;
-        if (got == 0)
-            break;
-    }
+    char *bytes = test_slurp_stream(file, size);
     fclose(file);
-    *size = bytes.len;
-    return bytes.items;
+    return bytes;
 }

@@ -6,6 +6,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,8 +35,9 @@ void test_assert_same_text(char *actual, char *expected);
 
 /* Path of a file of tests/profile/data/; static memory. */
 const char *test_data(const char *name);
-/* The file's bytes; the caller frees them. */
+/* The file's bytes and a NUL; the caller frees them. */
 char *test_slurp(const char *path, size_t *size);
+char *test_slurp_stream(FILE *stream, size_t *size);
 
 int test_pprof(void), test_transform(void), test_legacy(void), test_memory(void), test_go(void);
 

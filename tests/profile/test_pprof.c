@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -448,10 +447,9 @@ static void every_truncation_is_survived(void **state)
     ebb_profile_free(profile);
     char *plain = gunzip(data, size, &plain_size);
     for (size_t length = 0; length < size; length++) {
-        char *copy = malloc(length + 1); /* of the exact length, so that ASan sees a step too far */
+        char *copy = malloc(length ? length : 1); /* no longer, so that ASan sees a step too far */
         assert_non_null(copy);
         memcpy(copy, data, length);
-        copy = realloc(copy, length ? length : 1);
         assert_int_equal(ebb_profile_read_memory(copy, length, "cut", &cut, &error), -EBADMSG);
         free(copy);
     }
@@ -548,11 +546,11 @@ static void files_are_replaced_whole(void **state)
     ebb_profile_free(again);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(rmdir(directory), 0); /* so nothing else is in it */
+    assert_int_equal(ebb_profile_write_file(small, path, &error), -ENOENT);
+    assert_int_equal(ebb_profile_read_file(path, &again, &error), -ENOENT);
+    assert_non_null(strstr(error.text, "/heap.pb.gz: No such file or directory"));
 
     assert_int_equal(ebb_profile_write_file(small, "/dev/full", &error), -ENOSPC);
-    assert_int_equal(ebb_profile_write_file(small, "/nonexistent/x", &error), -ENOENT);
-    assert_int_equal(ebb_profile_read_file("/nonexistent/x", &again, &error), -ENOENT);
-    assert_string_equal(error.text, "/nonexistent/x: No such file or directory");
     assert_int_equal(ebb_profile_read_file("/", &again, &error), -EISDIR);
     ebb_profile_free(small);
     ebb_profile_free(large);

@@ -112,7 +112,7 @@ static void different_types_are_refused(void **state)
 /* ---- dropped frames ---- */
 
 /* A stack of functions, leaf first, one location each; "a<b" is one location where a is inlined
- * into b. Pruned with the expressions; the names that stay, joined by spaces. */
+ * into b. Pruned with the expressions; the names that stay, joined by bars. */
 static char *pruned(const char *drop, const char *keep, const char *const *names)
 {
     struct ebb_profile_builder *builder = ebb_profile_builder_new();
@@ -121,7 +121,7 @@ static char *pruned(const char *drop, const char *keep, const char *const *names
     size_t depth = 0;
     for (; names[depth]; depth++) {
         char name[64];
-        strcpy(name, names[depth]);
+        snprintf(name, sizeof name, "%s", names[depth]);
         char *outer = strstr(name, " < ");
         struct ebb_line lines[2];
         if (outer) {
@@ -145,13 +145,15 @@ static char *pruned(const char *drop, const char *keep, const char *const *names
         fail_msg("%s", error.text);
     assert_int_equal(profile->stack_start[2] - profile->stack_start[1], 1);
     static char text[1024];
+    size_t length = 0;
     *text = '\0';
     for (uint64_t i = 0; i < profile->stack_start[1]; i++) {
         const struct ebb_location *location = &profile->locations[profile->stack[i]];
         for (size_t l = 0; l < location->line_count; l++) {
             const struct ebb_line *line = &profile->lines[location->first_line + l];
             const char *name = ebb_profile_string(profile, profile->functions[line->function].name);
-            strcat(strcat(text, *text ? "|" : ""), name);
+            length += (size_t)snprintf(text + length, sizeof text - length, "%s%s",
+                                       length ? "|" : "", name);
         }
     }
     ebb_profile_free(profile);

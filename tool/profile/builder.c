@@ -66,8 +66,9 @@ static uint32_t enter(struct ebb_profile_builder *builder, struct ebb_index *ind
 
 uint32_t ebb_profile_builder_string(struct ebb_profile_builder *builder, const char *text)
 {
-    if (builder->failed || (!text && builder->strings.len))
+    if (builder->failed)
         return 0;
+    text = text ? text : "";
     uint64_t hash = ebb_hash_bytes(text, strlen(text));
     size_t probe = 0;
     for (uint32_t i; (i = ebb_index_probe(&builder->string_index, hash, &probe)) != EBB_NONE;)

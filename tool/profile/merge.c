@@ -306,7 +306,7 @@ int ebb_profile_merge(const struct ebb_profile *const *profiles, const int *scal
             return ebb_error_set(error, -EINVAL,
                                  "the profiles count different things and cannot be combined");
     int failed = merge(profiles, scale, count, merged, error);
-    if (failed || !has_zero_samples(*merged))
+    if (!*merged || !has_zero_samples(*merged))
         return failed;
     /* What cancelled out goes, and with it the locations that nothing else needs. */
     struct ebb_profile *with_zeros = *merged;

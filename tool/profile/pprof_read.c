@@ -685,10 +685,11 @@ static int link_strings(struct reader *reader)
         if (failed)
             return failed;
     }
-    struct renaming renaming = {.count = reader->strings.len};
-    uint32_t *same = malloc(renaming.count * sizeof *same);
-    renaming.same = same;
-    int failed = same ? merge_strings(reader, same) : out_of_memory(reader);
+    uint32_t *same = malloc((reader->strings.len + 1) * sizeof *same);
+    if (!same)
+        return out_of_memory(reader);
+    struct renaming renaming = {.same = same, .count = reader->strings.len};
+    int failed = merge_strings(reader, same);
     if (!failed)
         rename_strings(reader, &renaming);
     free(same);

@@ -119,7 +119,7 @@ static void write_location(struct writer *writer, size_t index, struct ebb_arena
     location.address = from->address;
     location.is_folded = from->folded;
     Ebb__Pprof__Line *lines = ebb_arena_zalloc(arena, from->line_count + 1, sizeof *lines);
-    location.line = ebb_arena_zalloc(arena, from->line_count + 1, sizeof *location.line);
+    location.line = ebb_arena_zalloc(arena, from->line_count + 1, sizeof(void *));
     if (!lines || !location.line) {
         writer->failed = -ENOMEM;
         return;
@@ -213,7 +213,7 @@ static int sample_labels(const struct ebb_profile *profile, size_t index,
     uint64_t begin = profile->label_start[index];
     size_t count = profile->label_start[index + 1] - begin;
     Ebb__Pprof__Label *labels = ebb_arena_zalloc(arena, count + 1, sizeof *labels);
-    sample->label = ebb_arena_zalloc(arena, count + 1, sizeof *sample->label);
+    sample->label = ebb_arena_zalloc(arena, count + 1, sizeof(void *));
     if (!labels || !sample->label)
         return -ENOMEM;
     sample->n_label = count;

@@ -56,7 +56,7 @@ static char *as_posix(const char *text)
             *to++ = *text++;
         }
     }
-    strcpy(to, ")$");
+    stpcpy(to, ")$");
     return posix;
 }
 
