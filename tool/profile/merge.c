@@ -229,7 +229,7 @@ static int add_profile(struct merger *merger, const struct ebb_profile *profile,
     if (source.strings && source.mappings && source.functions && source.locations && source.moved) {
         add_header(merger, &source, first);
         /* The first mapping stays the first: it stands for the main binary. */
-        if (first && profile->mapping_count)
+        if (merger->known.len == 0 && profile->mapping_count)
             map_mapping(merger, &source, 0);
         failed = 0;
         for (size_t i = 0; !failed && i < profile->sample_count; i++)
