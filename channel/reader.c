@@ -12,6 +12,7 @@
 #include "channel/reader.h"
 
 #include "base/clock.h"
+#include "base/vec.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -267,7 +268,7 @@ static int open_record(const char *path, int patience_ms, struct ebb_reader **re
         ebb_reader_close(reader);
         return code;
     }
-    strcpy(reader->identity.path, path);
+    memcpy(reader->identity.path, path, strlen(path) + 1);
     take_identity(&reader->identity, &header);
     reader->done = header.reader_done != 0;
     *result = reader;
@@ -319,7 +320,7 @@ static int open_entry(const char *name, int patience_ms, struct ebb_reader **rea
     if (length < 0 || (size_t)length >= sizeof path)
         return -ENAMETOOLONG;
     int code = open_record(path, patience_ms, reader, error);
-    if (code == 0 && (*reader)->identity.pid != pid_of_name(name)) {
+    if (code == 0 && *reader && (*reader)->identity.pid != pid_of_name(name)) {
         ebb_reader_close(*reader);
         *reader = NULL;
         code = bad(error, path, "the name and the contents disagree about the process");
@@ -346,11 +347,11 @@ int ebb_reader_open(pid_t pid, struct ebb_reader **reader, struct ebb_error *err
     struct ebb_error reason = {""};
     int failed = 0;
     for (struct dirent *entry; (entry = readdir(directory));) {
-        struct ebb_reader *found;
+        struct ebb_reader *found = NULL;
         if (pid <= 0 || pid_of_name(entry->d_name) != pid)
             continue;
         int code = open_entry(entry->d_name, BIRTH_PATIENCE_MS, &found, &reason);
-        if (code < 0) {
+        if (code < 0 || !found) {
             failed = code != -ENOENT ? code : failed;
         } else if (!*reader || newer(&found->identity, &(*reader)->identity)) {
             ebb_reader_close(*reader);
@@ -375,24 +376,33 @@ struct listed {
     bool done;
 };
 
+struct listing EBB_VEC(struct listed);
+
 static int compare_listed(const void *left, const void *right)
 {
-    const struct listed *a = *(struct listed *const *)left, *b = *(struct listed *const *)right;
+    const struct listed *a = (const struct listed *)left, *b = (const struct listed *)right;
     uint64_t at = a->identity.started_realtime_ns, bt = b->identity.started_realtime_ns;
     return at != bt ? (at < bt ? 1 : -1) : strcmp(a->identity.path, b->identity.path);
 }
 
-/* One directory entry as a list item; NULL when it is no readable record of the session. */
-static struct listed *list_entry(const char *name, uint64_t session)
+/* Collects the readable records of a session; 0 or a negative errno. */
+static int collect(uint64_t session, struct listing *listing)
 {
-    struct ebb_reader *reader;
-    if (pid_of_name(name) == 0 || open_entry(name, 0, &reader, NULL) < 0)
-        return NULL;
-    struct listed *item = NULL;
-    if ((session == 0 || reader->identity.session == session) && (item = malloc(sizeof *item)))
-        *item = (struct listed){reader->identity, reader->done};
-    ebb_reader_close(reader);
-    return item;
+    DIR *directory = opendir(EBB_CHANNEL_DIRECTORY);
+    if (!directory)
+        return -errno;
+    int code = 0;
+    for (struct dirent *entry; code == 0 && (entry = readdir(directory));) {
+        struct ebb_reader *reader = NULL;
+        if (pid_of_name(entry->d_name) == 0 || open_entry(entry->d_name, 0, &reader, NULL) < 0 ||
+            !reader)
+            continue;
+        if (session == 0 || reader->identity.session == session)
+            code = ebb_vec_push(listing, (struct listed){reader->identity, reader->done});
+        ebb_reader_close(reader);
+    }
+    closedir(directory);
+    return code;
 }
 
 int ebb_reader_list(uint64_t session,
@@ -400,41 +410,18 @@ int ebb_reader_list(uint64_t session,
                                 bool done),
                     void *context)
 {
-    DIR *directory = opendir(EBB_CHANNEL_DIRECTORY);
-    if (!directory)
-        return -errno;
-    struct listed **items = NULL;
-    size_t count = 0, capacity = 0;
-    int code = 0, visited = 0;
-    for (struct dirent *entry; code == 0 && (entry = readdir(directory));) {
-        struct listed *item = list_entry(entry->d_name, session);
-        if (!item)
-            continue;
-        if (count == capacity) {
-            capacity = capacity ? 2 * capacity : 16;
-            struct listed **grown = realloc(items, capacity * sizeof *items);
-            if (!grown) {
-                free(item);
-                code = -ENOMEM;
-                break;
-            }
-            items = grown;
-        }
-        items[count++] = item;
-    }
-    closedir(directory);
-    if (count)
-        qsort(items, count, sizeof *items, compare_listed);
-    for (size_t i = 0; code == 0 && i < count; i++) {
-        const struct ebb_identity *identity = &items[i]->identity;
+    struct listing listing = {0};
+    int code = collect(session, &listing), visited = 0;
+    if (listing.len > 0)
+        qsort(listing.items, listing.len, sizeof listing.items[0], compare_listed);
+    for (size_t i = 0; code == 0 && i < listing.len; i++) {
+        const struct ebb_identity *identity = &listing.items[i].identity;
         bool alive = process_runs(identity->pid, identity->start_ticks);
         visited++;
-        if (each(context, identity, alive, items[i]->done) != 0)
+        if (each(context, identity, alive, listing.items[i].done) != 0)
             break;
     }
-    for (size_t i = 0; i < count; i++)
-        free(items[i]);
-    free(items);
+    ebb_vec_free(&listing);
     return code < 0 ? code : visited;
 }
 
@@ -600,7 +587,7 @@ static size_t block_entries(const struct table *table, size_t left)
 static int read_samples(struct ebb_reader *reader, struct ebb_snapshot *snapshot,
                         struct ebb_error *error)
 {
-    struct table table;
+    struct table table = {0};
     snapshot->sample_count = 0;
     int code = table_load(reader, EBB_TABLE_SAMPLES, &table, error);
     if (code < 0 || (code = make_room(snapshot, EBB_TABLE_SAMPLES, (void **)&snapshot->samples,
@@ -633,7 +620,7 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 static int read_buckets(struct ebb_reader *reader, struct ebb_snapshot *snapshot,
                         struct ebb_error *error)
 {
-    struct table table;
+    struct table table = {0};
     snapshot->bucket_count = 0;
     int code = table_load(reader, EBB_TABLE_BUCKETS, &table, error);
     if (code < 0 || (code = make_room(snapshot, EBB_TABLE_BUCKETS, (void **)&snapshot->buckets,
@@ -661,7 +648,7 @@ static int read_buckets(struct ebb_reader *reader, struct ebb_snapshot *snapshot
 static int read_table(struct ebb_reader *reader, struct ebb_snapshot *snapshot,
                       enum ebb_table which, void **buffer, size_t *count, struct ebb_error *error)
 {
-    struct table table;
+    struct table table = {0};
     *count = 0;
     int code = table_load(reader, which, &table, error);
     if (code < 0 || (code = make_room(snapshot, which, buffer, table.count, error)) < 0)
@@ -675,7 +662,7 @@ static int read_table(struct ebb_reader *reader, struct ebb_snapshot *snapshot,
 static int read_totals(struct ebb_reader *reader, struct ebb_snapshot *snapshot,
                        struct ebb_error *error)
 {
-    struct table table;
+    struct table table = {0};
     int code = table_load(reader, EBB_TABLE_SHARDS, &table, error);
     if (code < 0)
         return code;

@@ -62,8 +62,10 @@ enum {
 
 static_assert(sizeof(struct ebb_cfi_rule) == 24, "a rule and its check fill half a cache line");
 
+/* glibc's; weak, because older ones have only the second. NOLINTBEGIN */
 extern int _dl_find_object(void *address, struct dl_find_object *result) __attribute__((weak));
 extern void *__libc_stack_end __attribute__((weak));
+/* NOLINTEND */
 
 /* --- the program's objects -------------------------------------------------------------------- */
 
@@ -75,6 +77,7 @@ static unsigned permanent_count;
 static int note_permanent(struct dl_phdr_info *info, size_t size, void *context)
 {
     unsigned *count = (unsigned *)context;
+    (void)size;
     uint64_t start = UINT64_MAX, end = 0;
     for (unsigned i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
@@ -101,6 +104,12 @@ static bool is_permanent(uint64_t pc)
         if (pc >= permanent[i].start && pc < permanent[i].end)
             return true;
     return false;
+}
+
+/* The object that the instruction before `address` lies in; false when in none. */
+static bool find_object(uint64_t address, struct dl_find_object *object)
+{
+    return _dl_find_object((void *)ebb_cfi_pointer(address - 1), object) == 0;
 }
 
 /* What tells one loading of an object from another at the same place. Never TAG_PERMANENT. */
@@ -135,7 +144,7 @@ static bool find_tables(const struct dl_find_object *object, struct ebb_cfi_tabl
             break;
         }
     for (unsigned i = 0; i < header->e_phnum; i++) {
-        const uint8_t *low = (const uint8_t *)(uintptr_t)(bias + segments[i].p_vaddr);
+        const uint8_t *low = ebb_cfi_pointer(bias + segments[i].p_vaddr);
         const uint8_t *high = low + segments[i].p_filesz;
         if (segments[i].p_type == PT_LOAD && (segments[i].p_flags & PF_R) && wanted >= low &&
             wanted < high && low >= start && high <= end) {
@@ -151,7 +160,7 @@ static bool find_tables(const struct dl_find_object *object, struct ebb_cfi_tabl
 static COLD bool readable_page(uint64_t address)
 {
     int saved = errno;
-    const void *page = (const void *)(uintptr_t)(address & ~(uint64_t)(PROBE_PAGE - 1));
+    const void *page = ebb_cfi_pointer(address & ~(uint64_t)(PROBE_PAGE - 1));
     bool readable = syscall(SYS_rt_sigprocmask, -1, page, NULL, 8) < 0 && errno != EFAULT;
     errno = saved;
     return readable;
@@ -169,7 +178,7 @@ static COLD bool is_trampoline(uint64_t pc)
     static const uint8_t code[] = {0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4};
 #endif
     return readable_page(pc) && readable_page(pc + sizeof code - 1) &&
-           memcmp((const void *)(uintptr_t)pc, code, sizeof code) == 0;
+           memcmp(ebb_cfi_pointer(pc), code, sizeof code) == 0;
 }
 
 /* --- rules ------------------------------------------------------------------------------------ */
@@ -215,7 +224,7 @@ static COLD struct ebb_cfi_rule make_rule(uint64_t address)
     struct dl_find_object object;
     struct ebb_cfi_tables tables;
     bool marked = false;
-    bool known = _dl_find_object((void *)(uintptr_t)(address - 1), &object) == 0;
+    bool known = find_object(address, &object);
     if (known && find_tables(&object, &tables))
         rule = ebb_cfi_find(&tables, address - 1, &marked);
     if ((marked || rule.kind == EBB_CFI_NONE) && is_trampoline(address))
@@ -321,7 +330,7 @@ static inline BARE bool load(struct walk *walk, uint64_t address, uint64_t *valu
 {
     if ((address & 7) || ((address < walk->low || address >= walk->high) && !extend(walk, address)))
         return false;
-    *value = *(const volatile uint64_t *)(uintptr_t)address;
+    *value = *(const volatile uint64_t *)ebb_cfi_pointer(address);
     return true;
 }
 
@@ -330,7 +339,7 @@ static COLD bool still_loaded(struct walk *walk, uint16_t tag)
 {
     if (walk->address - 1 - walk->object_start >= walk->object_size) {
         struct dl_find_object object;
-        if (_dl_find_object((void *)(uintptr_t)(walk->address - 1), &object) != 0)
+        if (!find_object(walk->address, &object))
             return false;
         walk->object_start = (uint64_t)(uintptr_t)object.dlfo_map_start;
         walk->object_size = (uint64_t)(uintptr_t)object.dlfo_map_end - walk->object_start;

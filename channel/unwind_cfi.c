@@ -278,7 +278,7 @@ static const uint8_t *search(const struct ebb_cfi_tables *tables, uint64_t pc)
     }
     memcpy(pair, table + low * 8, sizeof pair);
     uint64_t fde = data + (uint64_t)(int64_t)pair[1];
-    return pair[0] <= wanted ? (const uint8_t *)(uintptr_t)fde : NULL;
+    return pair[0] <= wanted ? (const uint8_t *)ebb_cfi_pointer(fde) : NULL;
 }
 
 /* --- expressions ------------------------------------------------------------------------------ */

@@ -58,6 +58,12 @@ struct ebb_cfi_tables {
     const uint8_t *eh_frame_hdr;
 };
 
+/* An address as the walk computes with it, for reading. */
+static inline const void *ebb_cfi_pointer(uint64_t address)
+{
+    return (const void *)(uintptr_t)address; /* NOLINT(performance-no-int-to-ptr) */
+}
+
 /* The rule for the instruction at `pc`. `kind` is NONE when there is none. `*is_signal` says that
  * the table marks the code as a signal trampoline. O(log entries + instructions of the function).
  */

@@ -29,6 +29,7 @@ static _Unwind_Reason_Code visit(struct _Unwind_Context *context, void *argument
     return _URC_NO_REASON;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): `visit` writes through it */
 __attribute__((noinline)) size_t ebb_unwind_libgcc(uint64_t *pcs, size_t max, bool *truncated)
 {
     struct walk walk = {.pcs = pcs, .max = max};

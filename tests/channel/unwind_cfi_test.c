@@ -55,7 +55,8 @@ static bool load_object(const char *path, struct object *object)
             if (segment.p_type == PT_GNU_EH_FRAME)
                 object->hdr = segment.p_vaddr;
         }
-    if (!object->hdr || object->size > (256u << 20) || !(object->image = calloc(1, object->size)))
+    if (!object->hdr || object->size == 0 || object->size > (256u << 20) ||
+        !(object->image = calloc(1, object->size)))
         return false;
     for (size_t i = 0; i < count; i++)
         if (gelf_getphdr(object->elf, (int)i, &segment) && segment.p_type == PT_LOAD) {
