@@ -154,7 +154,7 @@ def crashes(bench):
     """A program that crashes: the verdict on what was seen, and the signal's name"""
     program = bench.compile("growth.cc")
     result = bench.doctor("--", "sh", "-c",
-                          f"(sleep 6; kill -SEGV $$) & exec {program} lost 4000000", seconds=40)
+                          f"(sleep 6; kill -SEGV $$) & exec {program} lost 20000000", seconds=40)
     bench.check(result.seconds < 25, lambda: f"took {result.seconds:.1f} s")
     check_found(bench, result, "leak", "lose")
     bench.check("SEGV" in (result.report["ended"] or "").upper(),
@@ -180,7 +180,7 @@ def records(pid):
 def kept_and_killed(bench):
     """--keep lets the program go on; killed by SIGKILL later, its record still tells"""
     program = bench.compile("growth.cc")
-    process = bench.start_doctor("--keep", "--", program, "lost", "4000000", seconds=4)
+    process = bench.start_doctor("--keep", "--", program, "lost", "20000000", seconds=4)
     first = bench.finish(process, 30)
     bench.check(first.report, lambda: f"expected a report\n{first.brief()}")
     pid = first.report["pid"]
@@ -200,7 +200,7 @@ def kept_and_killed(bench):
 def watched_by_pid(bench):
     """A process that publishes is watched by its PID and left alone"""
     program = bench.compile("growth.cc")
-    first = bench.finish(bench.start_doctor("--keep", "--", program, "unordered_map", "4000000",
+    first = bench.finish(bench.start_doctor("--keep", "--", program, "unordered_map", "20000000",
                                             seconds=2), 30)
     pid = first.report["pid"] if first.report else 0
     bench.check(pid, lambda: f"expected a report\n{first.brief()}")
@@ -292,7 +292,7 @@ def html_report(bench):
     """--report writes one page that holds the verdict"""
     page = bench.directory / "report.html"
     program = bench.compile("growth.cc")
-    result = bench.doctor("--report", page, "--", program, "lost", "4000000", seconds=6)
+    result = bench.doctor("--report", page, "--", program, "lost", "20000000", seconds=6)
     bench.check(result.report, lambda: result.brief())
     text = page.read_text()
     bench.check(text.startswith("<!doctype html>") and "lose" in text and "<svg" in text,
@@ -306,7 +306,7 @@ def html_report(bench):
 def terminal_report(bench):
     """The report for people: verdict first, within 100 columns, no colours into a pipe"""
     program = bench.compile("growth.cc")
-    command = [bench.ebb, "doctor", "--for", "6s", "--", program, "unordered_map", "4000000"]
+    command = [bench.ebb, "doctor", "--for", "6s", "--", program, "unordered_map", "20000000"]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60,
                          env={**os.environ, "LC_ALL": "C.UTF-8"})
     bench.check(run.returncode == 1, lambda: run.stdout + run.stderr)

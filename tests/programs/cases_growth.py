@@ -40,7 +40,12 @@ def check_healthy(bench, result):
                 lambda: f"expected healthy\n{result.brief()}")
 
 
-def growth(bench, kind, rate=4e6, short=10, options=()):
+# With a sample every 512 KiB a window of 10 s at this rate makes some 400 of them: enough for figures
+# within a quarter.
+RATE = 20e6
+
+
+def growth(bench, kind, rate=RATE, short=10, options=()):
     program = bench.compile("growth.cc")
     return bench.doctor("--", program, kind, f"{rate:.0f}", seconds=bench.window(short),
                         options=options)
@@ -51,7 +56,7 @@ def cxx_unordered_map(bench):
     """std::unordered_map<std::string, std::string> that only grows"""
     result = growth(bench, "unordered_map")
     check_found(bench, result, "unbounded-map", "remember", "growth.cc", "unordered_map")
-    check_growth(bench, result, 1.5e6, 8e6)
+    check_growth(bench, result, 14e6, 32e6)
 
 
 @case()
@@ -80,7 +85,7 @@ def cxx_lost_pointer(bench):
     """A pointer that is overwritten: a leak without a container"""
     result = growth(bench, "lost")
     check_found(bench, result, "leak", "lose", "growth.cc")
-    check_growth(bench, result, 3e6, 5e6)
+    check_growth(bench, result, 15e6, 25e6)
 
 
 @case()
@@ -110,7 +115,7 @@ def cxx_saw(bench):
 @case()
 def cxx_warm_up(bench):
     """A cache that is full after two seconds: healthy"""
-    check_healthy(bench, growth(bench, "warm_up", short=12))
+    check_healthy(bench, growth(bench, "warm_up", rate=4e6, short=12))
 
 
 @case()
@@ -131,7 +136,7 @@ def every_block(bench):
 def glib_hash_table(bench):
     """GHashTable that only grows"""
     program = bench.compile("glib_map.c", *bench.pkg_config("glib-2.0"))
-    result = bench.doctor("--", program, "4000000", seconds=bench.window())
+    result = bench.doctor("--", program, "10000000", seconds=bench.window())
     check_found(bench, result, "unbounded-map", "add_route", "glib_map.c", "GHashTable")
 
 
@@ -139,7 +144,7 @@ def glib_hash_table(bench):
 def glib_hash_table_jump(bench):
     """The same with an insert that the compiler made a jump: the values' site names it"""
     program = bench.compile("glib_map.c", *bench.pkg_config("glib-2.0"))
-    result = bench.doctor("--", program, "4000000", "tail", seconds=bench.window())
+    result = bench.doctor("--", program, "10000000", "tail", seconds=bench.window())
     check_found(bench, result, "unbounded-map", "add_route_last", "glib_map.c", "GHashTable")
 
 
@@ -149,7 +154,7 @@ def uthash(bench):
     if not bench.has_header("uthash.h"):
         bench.skip("uthash.h is not installed")
     program = bench.compile("uthash_map.c")
-    result = bench.doctor("--", program, "4000000", seconds=bench.window())
+    result = bench.doctor("--", program, "10000000", seconds=bench.window())
     check_found(bench, result, "unbounded-map", "add_user", "uthash_map.c")
 
 
@@ -174,8 +179,9 @@ def python_dict_bounded(bench):
 @case()
 def config_service(bench):
     """The example: its two-level cache, leaking"""
+    finer = () if bench.long else ("--sample", "64K")
     result = bench.doctor("--", bench.example("config-service"), "leaky",
-                          seconds=bench.window(10))
+                          seconds=bench.window(10), options=finer)
     check_found(bench, result, "unbounded-nested-map", "", "config-service.c")
     check_growth(bench, result, 3e6, 30e6)
     bench.check(result.report["forecast"]["seconds"],

@@ -362,9 +362,9 @@ static int run(int argc, char **argv)
     const struct ebb_target_options options = {
         .period = plan.period, .output_to_stderr = true, .only_parent = plan.only_parent};
     struct ebb_error error = {0};
-    struct ebb_target *target;
+    struct ebb_target *target = NULL;
     int code = ebb_signals_catch(caught);
-    if (code == 0)
+    if (code >= 0)
         code = ebb_target_open(plan.words, plan.word_count, plan.is_command, &options, &target,
                                &error);
     if (code < 0)
