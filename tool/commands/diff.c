@@ -76,11 +76,13 @@ static int print_tree(struct ebb_look *look, struct ebb_error *error)
 {
     struct ebb_calltree calls;
     double smallest = look->min_percent < 0 ? EBB_NODE_FRACTION : look->min_percent / 100;
-    int failed =
-        ebb_calltree_make(&calls, &look->shown, &look->shown_before, look->inverted, EBB_BY_CHANGE);
+    int failed = ebb_calltree_make(&calls, &look->shown, &look->shown_before, look->inverted,
+                                   EBB_BY_CHANGE, smallest);
     if (!failed) {
-        failed = look->json ? ebb_tree_json(&calls, &look->shown, smallest, stdout)
-                            : ebb_tree_print(&calls, &look->shown, smallest, stdout);
+        if (look->json)
+            ebb_tree_json(&calls, &look->shown, stdout);
+        else
+            failed = ebb_tree_print(&calls, &look->shown, stdout);
         ebb_calltree_free(&calls);
     }
     return failed ? ebb_error_set(error, failed, "out of memory") : 0;

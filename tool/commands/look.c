@@ -395,18 +395,23 @@ int ebb_look_write(const struct ebb_look *look, struct ebb_error *error)
 
 static int draw_flame(const struct ebb_look *look, FILE *out)
 {
-    const struct ebb_flame_options options = {
-        .title = look->title,
-        .smallest = look->min_percent < 0 ? EBB_FLAME_SMALLEST : look->min_percent / 100,
-        .inverted = look->inverted,
-    };
-    struct ebb_calltree tree;
-    int failed = ebb_calltree_make(&tree, &look->shown, look->before ? &look->shown_before : NULL,
-                                   look->svg && look->inverted, EBB_BY_WIDTH);
+    const struct ebb_flame_options options = {.title = look->title, .inverted = look->inverted};
+    const struct ebb_view *before = look->before ? &look->shown_before : NULL;
+    double smallest = look->min_percent < 0 ? EBB_FLAME_SMALLEST : look->min_percent / 100;
+    struct ebb_calltree tree, inverted;
+    int failed = ebb_calltree_make(&tree, &look->shown, before, look->svg && look->inverted,
+                                   EBB_BY_WIDTH, smallest);
     if (failed)
         return failed;
-    failed = look->svg ? ebb_flame_svg(&tree, &look->shown, &options, out)
-                       : ebb_flame_html(&tree, &look->shown, &options, out);
+    if (look->svg) {
+        failed = ebb_flame_svg(&tree, &look->shown, &options, out);
+    } else {
+        failed = ebb_calltree_make(&inverted, &look->shown, before, true, EBB_BY_WIDTH, smallest);
+        if (!failed) {
+            failed = ebb_flame_html(&tree, &inverted, &look->shown, &options, out);
+            ebb_calltree_free(&inverted);
+        }
+    }
     ebb_calltree_free(&tree);
     return failed;
 }

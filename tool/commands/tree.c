@@ -26,10 +26,12 @@ static int print(struct ebb_look *look, struct ebb_error *error)
     const struct ebb_view *before = look->before ? &look->shown_before : NULL;
     double smallest = look->min_percent < 0 ? EBB_NODE_FRACTION : look->min_percent / 100;
     int failed = ebb_calltree_make(&calls, &look->shown, before, look->inverted,
-                                   before ? EBB_BY_CHANGE : EBB_BY_WIDTH);
+                                   before ? EBB_BY_CHANGE : EBB_BY_WIDTH, smallest);
     if (!failed) {
-        failed = look->json ? ebb_tree_json(&calls, &look->shown, smallest, stdout)
-                            : ebb_tree_print(&calls, &look->shown, smallest, stdout);
+        if (look->json)
+            ebb_tree_json(&calls, &look->shown, stdout);
+        else
+            failed = ebb_tree_print(&calls, &look->shown, stdout);
         ebb_calltree_free(&calls);
     }
     return failed ? ebb_error_set(error, failed, "out of memory") : 0;

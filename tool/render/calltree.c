@@ -1,145 +1,160 @@
-/* Building and walking call trees. See calltree.h.
+/* Reading a call tree off sorted stacks. See calltree.h.
  *
- * Calls are found by (parent, node) in a hash index; a sample's stack that begins like the one
- * before it, which is common, is followed along that path first. */
+ * The calls of the current stack are open; when the next stack leaves one, it is finished: added to
+ * its caller and kept or left out. Calls below a small one are smaller still and were left out
+ * before, so nothing that was kept has to be undone. Calls are finished leaf-first, so the list is
+ * turned around at the end. */
 #include "tool/render/calltree.h"
 
-#include "base/hash.h"
 #include "tool/render/measure.h"
+#include "tool/render/stacks.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-int ebb_calltree_start(struct ebb_calltree *tree, const struct ebb_nodes *nodes, bool inverted)
-{
-    *tree = (struct ebb_calltree){.nodes = nodes, .inverted = inverted};
-    struct ebb_call root = {
-        .node = EBB_NONE, .parent = EBB_NONE, .first_child = EBB_NONE, .next_sibling = EBB_NONE};
-    return ebb_vec_push(&tree->calls, root);
-}
-
-static uint32_t find_child(struct ebb_calltree *tree, uint32_t parent, uint32_t node)
-{
-    uint64_t hash = ebb_mix64((uint64_t)parent << 32 | node);
-    size_t probe = 0;
-    for (uint32_t i; (i = ebb_index_probe(&tree->index, hash, &probe)) != EBB_NONE;)
-        if (tree->calls.items[i].parent == parent && tree->calls.items[i].node == node)
-            return i;
-    struct ebb_call child = {
-        .node = node,
-        .parent = parent,
-        .first_child = EBB_NONE,
-        .next_sibling = tree->calls.items[parent].first_child,
-        .depth = tree->calls.items[parent].depth + 1,
-    };
-    uint32_t number = (uint32_t)tree->calls.len;
-    if (tree->calls.len >= EBB_NONE || ebb_vec_push(&tree->calls, child) < 0 ||
-        ebb_index_add(&tree->index, hash, number) < 0)
-        return EBB_NONE;
-    tree->calls.items[parent].first_child = number;
-    return number;
-}
-
-/* The nodes of a stack in the tree's order, and the calls they led to last time. */
-struct path {
-    struct path_nodes EBB_VEC(uint32_t) nodes;
-    struct path_calls EBB_VEC(uint32_t) calls; /* calls.items[i] belongs to last.items[i] */
-    struct path_last EBB_VEC(uint32_t) last;
+struct making {
+    struct ebb_calltree *tree;
+    struct open_calls EBB_VEC(struct ebb_call) open; /* the root, then the current stack */
 };
 
-static int spread_location(struct path *path, const struct ebb_view *view, uint32_t location,
-                           bool inverted)
+static int64_t size_of(const struct making *making, const struct ebb_call *call)
 {
-    uint32_t first = view->first_node[location], stop = view->first_node[location + 1];
-    for (uint32_t n = first; n < stop; n++) {
-        uint32_t at = inverted ? n : stop - 1 - (n - first);
-        if (ebb_vec_push(&path->nodes, view->node_ids[at]) < 0)
-            return -ENOMEM;
-    }
-    return 0;
+    return making->tree->by_change ? call->changed : call->width;
 }
 
-static int spread(struct path *path, const struct ebb_view *view, size_t sample, bool inverted)
+/* ---- values ---- */
+
+static void add_self(struct ebb_call *call, const int64_t self[static EBB_SIDES])
 {
-    uint64_t begin = view->begin[sample], end = view->end[sample];
-    path->nodes.len = 0;
-    for (uint64_t i = begin; i < end; i++) {
-        uint64_t at = inverted ? i : end - 1 - (i - begin);
-        if (spread_location(path, view, view->profile->stack[at], inverted) < 0)
-            return -ENOMEM;
+    int64_t now = self[EBB_NOW], before = self[EBB_BEFORE];
+    for (int side = 0; side < EBB_SIDES; side++) {
+        call->self[side] = ebb_measure_add(call->self[side], self[side]);
+        call->total[side] = ebb_measure_add(call->total[side], self[side]);
     }
-    return 0;
+    call->width = ebb_measure_add(call->width, now > before ? now : before);
+    call->changed = ebb_measure_add(
+        call->changed, ebb_measure_abs(ebb_measure_add(now, (int64_t)(0 - (uint64_t)before))));
 }
 
-/* The call at the end of the path; EBB_NONE: out of memory. */
-static uint32_t follow(struct ebb_calltree *tree, struct path *path)
+/* What everything comes to decides what is too small. */
+static void find_smallest(struct making *making, const struct ebb_stacks_of *stacks,
+                          double smallest)
 {
-    size_t depth = path->nodes.len, same = 0;
-    while (same < depth && same < path->last.len &&
-           path->nodes.items[same] == path->last.items[same])
+    const struct ebb_stack *at = stacks->list.items, *end = at + stacks->list.len;
+    struct ebb_call everything = {0};
+    while (at < end) {
+        int64_t self[EBB_SIDES];
+        at = ebb__stacks_sum_equal(at, end, self);
+        add_self(&everything, self);
+    }
+    int64_t size = ebb_measure_part(size_of(making, &everything), smallest);
+    making->tree->smallest = size < 1 ? 1 : size;
+    making->tree->compared = making->tree->compared || everything.total[EBB_BEFORE] != 0;
+}
+
+/* ---- opening and finishing calls ---- */
+
+static int open_call(struct making *making, uint32_t node)
+{
+    struct ebb_call call = {
+        .node = node,
+        .parent = EBB_NONE,
+        .first_child = EBB_NONE,
+        .next_sibling = EBB_NONE,
+        .depth = (uint32_t)making->open.len,
+    };
+    return ebb_vec_push(&making->open, call);
+}
+
+static void add_to_caller(struct ebb_call *caller, const struct ebb_call *call)
+{
+    for (int side = 0; side < EBB_SIDES; side++)
+        caller->total[side] = ebb_measure_add(caller->total[side], call->total[side]);
+    caller->width = ebb_measure_add(caller->width, call->width);
+    caller->changed = ebb_measure_add(caller->changed, call->changed);
+}
+
+/* Finishes the innermost open call. Until the list is turned around, the children of a finished
+ * call have no parent yet, and a finished one's siblings follow `next_sibling`. */
+static int finish_call(struct making *making)
+{
+    struct ebb_calltree *tree = making->tree;
+    struct ebb_call call = making->open.items[--making->open.len];
+    struct ebb_call *caller = making->open.len ? &making->open.items[making->open.len - 1] : NULL;
+    if (caller)
+        add_to_caller(caller, &call);
+    if (caller && size_of(making, &call) < tree->smallest) {
+        caller->left_out++;
+        tree->left_out++;
+        return 0;
+    }
+    uint32_t number = (uint32_t)tree->calls.len;
+    if (tree->calls.len >= EBB_NONE)
+        return -ENOMEM;
+    for (uint32_t c = call.first_child; c != EBB_NONE; c = tree->calls.items[c].next_sibling)
+        tree->calls.items[c].parent = number;
+    if (caller) {
+        call.next_sibling = caller->first_child;
+        caller->first_child = number;
+    }
+    return ebb_vec_push(&tree->calls, call);
+}
+
+/* Finishes the calls that `stack` leaves and opens those it enters. */
+static int follow(struct making *making, const struct ebb_stack *stack)
+{
+    uint32_t same = 0;
+    while (same < stack->length && same + 1 < making->open.len &&
+           making->open.items[same + 1].node == stack->nodes[same])
         same++;
-    if (ebb_vec_reserve(&path->calls, depth) < 0 || ebb_vec_reserve(&path->last, depth) < 0)
-        return EBB_NONE;
-    uint32_t call = same ? path->calls.items[same - 1] : 0;
-    path->last.len = path->calls.len = same;
-    for (size_t i = same; i < depth; i++) {
-        call = find_child(tree, call, path->nodes.items[i]);
-        if (call == EBB_NONE)
-            return EBB_NONE;
-        path->last.items[i] = path->nodes.items[i];
-        path->calls.items[i] = call;
-        path->last.len = path->calls.len = i + 1;
-    }
-    return call;
+    while (making->open.len > (size_t)same + 1)
+        if (finish_call(making) < 0)
+            return -ENOMEM;
+    for (uint32_t i = same; i < stack->length; i++)
+        if (open_call(making, stack->nodes[i]) < 0)
+            return -ENOMEM;
+    return 0;
 }
 
-int ebb_calltree_add(struct ebb_calltree *tree, const struct ebb_view *view, int column)
+static void turn_around(struct ebb_calltree *tree)
 {
-    struct path path = {0};
-    int failed = 0;
-    for (size_t i = 0; i < view->profile->sample_count && !failed; i++) {
-        int64_t value = ebb_view_value(view, i);
-        if (!value)
-            continue;
-        uint32_t call = EBB_NONE;
-        if (spread(&path, view, i, tree->inverted) == 0)
-            call = follow(tree, &path);
-        if (call == EBB_NONE) {
-            failed = -ENOMEM;
-        } else if (call != 0) {
-            int64_t *self = &tree->calls.items[call].self[value < 0 ? !column : column];
-            *self = ebb_measure_add(*self, ebb_measure_abs(value));
-            tree->compared = tree->compared || value < 0;
-        }
+    struct ebb_call *calls = tree->calls.items;
+    size_t count = tree->calls.len;
+    uint32_t last = (uint32_t)count - 1;
+    for (size_t i = 0; i < count / 2; i++) {
+        struct ebb_call kept = calls[i];
+        calls[i] = calls[last - i];
+        calls[last - i] = kept;
     }
-    tree->compared = tree->compared || column == EBB_BEFORE;
-    ebb_vec_free(&path.nodes);
-    ebb_vec_free(&path.calls);
-    ebb_vec_free(&path.last);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t *links[] = {&calls[i].parent, &calls[i].first_child, &calls[i].next_sibling};
+        for (int k = 0; k < 3; k++)
+            if (*links[k] != EBB_NONE)
+                *links[k] = last - *links[k];
+    }
+}
+
+static int read_off(struct making *making, const struct ebb_stacks_of *stacks)
+{
+    const struct ebb_stack *at = stacks->list.items, *end = at + stacks->list.len;
+    int failed = open_call(making, EBB_NONE);
+    while (!failed && at < end) {
+        int64_t self[EBB_SIDES];
+        failed = follow(making, at);
+        if (failed)
+            break;
+        at = ebb__stacks_sum_equal(at, end, self);
+        add_self(&making->open.items[making->open.len - 1], self);
+    }
+    while (!failed && making->open.len)
+        failed = finish_call(making);
+    ebb_vec_free(&making->open);
+    if (!failed)
+        turn_around(making->tree);
     return failed;
 }
 
-/* ---- finishing ---- */
-
-/* Children come after their parents in `calls`, so one pass from the back adds everything up. */
-static void add_up(struct ebb_calltree *tree)
-{
-    struct ebb_call *calls = tree->calls.items;
-    for (size_t i = 0; i < tree->calls.len; i++) {
-        int64_t now = calls[i].self[EBB_NOW], before = calls[i].self[EBB_BEFORE];
-        calls[i].width = now > before ? now : before;
-        calls[i].changed = ebb_measure_abs(ebb_measure_add(now, (int64_t)(0 - (uint64_t)before)));
-        for (int c = 0; c < EBB_COLUMNS; c++)
-            calls[i].total[c] = calls[i].self[c];
-    }
-    for (size_t i = tree->calls.len; i-- > 1;) {
-        struct ebb_call *parent = &calls[calls[i].parent];
-        parent->width = ebb_measure_add(parent->width, calls[i].width);
-        parent->changed = ebb_measure_add(parent->changed, calls[i].changed);
-        for (int c = 0; c < EBB_COLUMNS; c++)
-            parent->total[c] = ebb_measure_add(parent->total[c], calls[i].total[c]);
-    }
-}
+/* ---- sorting siblings ---- */
 
 static int compare_labels(const void *left, const void *right, void *context)
 {
@@ -169,7 +184,7 @@ static int compare_widths(const void *left, const void *right, void *context)
     return compare_labels(left, right, context);
 }
 
-int ebb_calltree_finish(struct ebb_calltree *tree, enum ebb_call_order order)
+static int sort_siblings(struct ebb_calltree *tree, enum ebb_call_order order)
 {
     static int (*const compare[])(const void *, const void *, void *) = {
         [EBB_BY_WIDTH] = compare_widths,
@@ -177,7 +192,6 @@ int ebb_calltree_finish(struct ebb_calltree *tree, enum ebb_call_order order)
         [EBB_BY_LABEL] = compare_labels,
     };
     struct siblings EBB_VEC(uint32_t) siblings = {0};
-    add_up(tree);
     for (size_t i = 0; i < tree->calls.len; i++) {
         siblings.len = 0;
         for (uint32_t c = tree->calls.items[i].first_child; c != EBB_NONE;
@@ -198,16 +212,32 @@ int ebb_calltree_finish(struct ebb_calltree *tree, enum ebb_call_order order)
     return 0;
 }
 
+/* ---- the whole ---- */
+
 int ebb_calltree_make(struct ebb_calltree *tree, const struct ebb_view *now,
-                      const struct ebb_view *before, bool inverted, enum ebb_call_order order)
+                      const struct ebb_view *before, bool inverted, enum ebb_call_order order,
+                      double smallest)
 {
-    int failed = ebb_calltree_start(tree, now->nodes, inverted);
-    if (!failed)
-        failed = ebb_calltree_add(tree, now, EBB_NOW);
+    struct ebb_stacks_of stacks = {0};
+    struct making making = {.tree = tree};
+    *tree = (struct ebb_calltree){
+        .nodes = now->nodes,
+        .inverted = inverted,
+        .compared = before != NULL,
+        .by_change = order == EBB_BY_CHANGE,
+    };
+    int failed = ebb__stacks_add(&stacks, now, inverted, EBB_NOW);
     if (!failed && before)
-        failed = ebb_calltree_add(tree, before, EBB_BEFORE);
+        failed = ebb__stacks_add(&stacks, before, inverted, EBB_BEFORE);
     if (!failed)
-        failed = ebb_calltree_finish(tree, order);
+        failed = ebb__stacks_sort(&stacks);
+    if (!failed) {
+        find_smallest(&making, &stacks, smallest);
+        failed = read_off(&making, &stacks);
+    }
+    ebb__stacks_free(&stacks);
+    if (!failed)
+        failed = sort_siblings(tree, order);
     if (failed)
         ebb_calltree_free(tree);
     return failed;
@@ -216,7 +246,6 @@ int ebb_calltree_make(struct ebb_calltree *tree, const struct ebb_view *now,
 void ebb_calltree_free(struct ebb_calltree *tree)
 {
     ebb_vec_free(&tree->calls);
-    ebb_index_free(&tree->index);
     *tree = (struct ebb_calltree){0};
 }
 
@@ -228,4 +257,30 @@ uint32_t ebb_calltree_next(const struct ebb_calltree *tree, uint32_t at, bool sk
     while (at != EBB_NONE && calls[at].next_sibling == EBB_NONE)
         at = calls[at].parent;
     return at == EBB_NONE ? EBB_NONE : calls[at].next_sibling;
+}
+
+static void take_away(int64_t *from, int64_t value)
+{
+    *from = (int64_t)((uint64_t)*from - (uint64_t)value);
+}
+
+struct ebb_call ebb_calltree_rest(const struct ebb_calltree *tree, uint32_t call)
+{
+    struct ebb_call rest = *ebb_calltree_at(tree, call);
+    struct ebb_call own = {0};
+    add_self(&own, rest.self);
+    take_away(&rest.width, own.width);
+    take_away(&rest.changed, own.changed);
+    for (int side = 0; side < EBB_SIDES; side++)
+        take_away(&rest.total[side], rest.self[side]);
+    for (uint32_t c = rest.first_child; c != EBB_NONE; c = ebb_calltree_at(tree, c)->next_sibling) {
+        const struct ebb_call *child = ebb_calltree_at(tree, c);
+        take_away(&rest.width, child->width);
+        take_away(&rest.changed, child->changed);
+        for (int side = 0; side < EBB_SIDES; side++)
+            take_away(&rest.total[side], child->total[side]);
+    }
+    rest.self[EBB_NOW] = rest.self[EBB_BEFORE] = 0;
+    rest.first_child = EBB_NONE;
+    return rest;
 }

@@ -1,44 +1,51 @@
-/* The call tree of one or two views: stacks with the same beginning share nodes. Root-first, or
+/* The call tree of one or two views: stacks with the same beginning share calls. Root-first, or
  * inverted: leaf-first, so that below a function stand those that called it.
  *
- * Two columns make differences: what a stack held before and what it holds now. Values below zero
- * (of a profile that is already a difference) count, as magnitudes, in the other column. */
+ * Two views make a comparison: what a stack held before and what it holds now. Values below zero
+ * (of a profile that is already a difference) count, as magnitudes, on the other side.
+ *
+ * Trees of large profiles have many more calls than anyone looks at, so those that are too small
+ * are left out while the tree is made; memory is that of the stacks and of the calls that stay. */
 #ifndef EBB_TOOL_RENDER_CALLTREE_H
 #define EBB_TOOL_RENDER_CALLTREE_H
 
 #include "tool/render/view.h"
 
-enum { EBB_NOW, EBB_BEFORE, EBB_COLUMNS };
+enum { EBB_NOW, EBB_BEFORE, EBB_SIDES };
 
 struct ebb_call {
     uint32_t node;                              /* EBB_NONE: the root of all */
     uint32_t parent, first_child, next_sibling; /* EBB_NONE: none */
     uint32_t depth;                             /* the root's is 0 */
-    int64_t self[EBB_COLUMNS], total[EBB_COLUMNS];
-    int64_t width;   /* sum, over the calls from here on, of max(self now, self before) */
-    int64_t changed; /* the same of |self now - self before| */
+    uint32_t left_out;                          /* calls right below that are too small */
+    int64_t self[EBB_SIDES], total[EBB_SIDES];
+    int64_t width;   /* sum, over the stacks from here on, of max(now, before) */
+    int64_t changed; /* the same of |now - before| */
 };
 
-enum ebb_call_order { EBB_BY_WIDTH, EBB_BY_CHANGE, EBB_BY_LABEL };
+/* How siblings are sorted, and what decides whether a call is too small. */
+enum ebb_call_order {
+    EBB_BY_WIDTH,  /* the widest first, by width */
+    EBB_BY_CHANGE, /* the most changed first, by change */
+    EBB_BY_LABEL,  /* in order of labels, by width */
+};
 
 struct ebb_calltree {
     const struct ebb_nodes *nodes;
     bool inverted;
-    bool compared;                                   /* the column `before` is used */
+    bool compared;  /* there is something on the side `before` */
+    bool by_change; /* changes decide what is too small, not widths */
     struct ebb_calls EBB_VEC(struct ebb_call) calls; /* the root first, parents before children */
-    struct ebb_index index;
+    int64_t smallest;                                /* calls below this are left out; at least 1 */
+    size_t left_out;                                 /* calls in all */
 };
 
-/* 0 or -ENOMEM. */
-int ebb_calltree_start(struct ebb_calltree *tree, const struct ebb_nodes *nodes, bool inverted);
-/* Adds the samples of a view to column `column`. The view must be on the tree's nodes. */
-int ebb_calltree_add(struct ebb_calltree *tree, const struct ebb_view *view, int column);
-/* Adds up totals and sorts siblings: the widest or most changed first, or by label. 0 or -ENOMEM.
- */
-int ebb_calltree_finish(struct ebb_calltree *tree, enum ebb_call_order order);
-/* All of that for one view, or two with `before` not NULL. On failure nothing is left to free. */
+/* Makes the tree of `now`, against `before` if that is not NULL; both must be on the same nodes.
+ * Calls below `smallest` (a fraction) of everything are left out. 0, or -ENOMEM and nothing to
+ * free. */
 int ebb_calltree_make(struct ebb_calltree *tree, const struct ebb_view *now,
-                      const struct ebb_view *before, bool inverted, enum ebb_call_order order);
+                      const struct ebb_view *before, bool inverted, enum ebb_call_order order,
+                      double smallest);
 void ebb_calltree_free(struct ebb_calltree *tree);
 
 /* Walking without recursion, for stacks of any depth: the call after `at` in the order a person
@@ -55,5 +62,8 @@ static inline int64_t ebb_call_change(const struct ebb_call *call)
 {
     return (int64_t)((uint64_t)call->total[EBB_NOW] - (uint64_t)call->total[EBB_BEFORE]);
 }
+
+/* What stacks through the calls that were left out right below a call come to. */
+struct ebb_call ebb_calltree_rest(const struct ebb_calltree *tree, uint32_t call);
 
 #endif

@@ -37,12 +37,12 @@ void ebb_diff_print(const struct ebb_diff *diff, FILE *out)
     for (size_t i = 0; i < changes->rows.len; i++) {
         const struct ebb_row *row = &changes->rows.items[i];
         sum = ebb_measure_add(sum, row->weight.flat);
-        fprintf(out, "%10s %s %s %10s %s %10s %10s  %s\n", change(diff, row->weight.flat, flat),
+        fprintf(out, "%10s %s %s %10s %s %10s %10s  %s%s\n", change(diff, row->weight.flat, flat),
                 ebb_measure_percent(row->weight.flat, view->total, flat_part),
                 ebb_measure_percent(sum, view->total, sum_part), change(diff, row->weight.cum, cum),
                 ebb_measure_percent(row->weight.cum, view->total, cum_part),
                 side(diff, diff->before, row->node, before), side(diff, diff->now, row->node, now),
-                ebb_nodes_at(view->nodes, row->node)->label);
+                ebb_nodes_at(view->nodes, row->node)->label, ebb_row_mark(row));
     }
 }
 

@@ -58,23 +58,23 @@ static int find_depth(const struct ebb_calltree *tree, size_t most, struct ebb_f
     return 0;
 }
 
-int ebb__flame_cut(const struct ebb_calltree *tree, double smallest, size_t most,
+int ebb__flame_cut(const struct ebb_calltree *tree, int64_t smallest, size_t most,
                    struct ebb_flame_cut *cut)
 {
-    const struct ebb_call *calls = tree->calls.items;
-    int64_t least = ebb_measure_part(calls[0].width, smallest);
-    *cut = (struct ebb_flame_cut){0};
-    if (find_width(tree, least < 1 ? 1 : least, most, &cut->smallest) < 0 ||
-        find_depth(tree, most, cut) < 0)
+    int64_t least = smallest > tree->smallest ? smallest : tree->smallest;
+    *cut = (struct ebb_flame_cut){.cut = tree->left_out};
+    if (find_width(tree, least, most, &cut->smallest) < 0 || find_depth(tree, most, cut) < 0)
         return -ENOMEM;
-    for (size_t i = 1; i < tree->calls.len; i++) {
-        if (ebb__flame_draws(cut, &calls[i])) {
-            cut->kept++;
-            continue;
+    for (size_t i = 0; i < tree->calls.len; i++) {
+        const struct ebb_call *call = &tree->calls.items[i];
+        if (i && !ebb__flame_draws(cut, call)) {
+            cut->cut++;
+            if (call->parent == 0 || ebb__flame_draws(cut, &tree->calls.items[call->parent]))
+                cut->cut_width = ebb_measure_add(cut->cut_width, call->width);
+        } else if (call->left_out) {
+            cut->cut_width =
+                ebb_measure_add(cut->cut_width, ebb_calltree_rest(tree, (uint32_t)i).width);
         }
-        cut->cut++;
-        if (ebb__flame_draws(cut, &calls[calls[i].parent]))
-            cut->cut_width = ebb_measure_add(cut->cut_width, calls[i].width);
     }
     return 0;
 }

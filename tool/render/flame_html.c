@@ -1,8 +1,8 @@
 /* A flame graph as one HTML page: the data as JSON inside, drawn by flame.js. See flame.h.
  *
- * Calls are written in the order of a walk from the root, each with its depth, which is enough to
- * rebuild the tree. Names stand once. Everything that comes from the profile is in the JSON or
- * escaped, and the page's policy forbids every request. */
+ * Calls of each tree are written in the order of a walk from the root, each with its depth, which
+ * is enough to rebuild the tree. Names stand once. Everything that comes from the profile is in the
+ * JSON or escaped, and the page's policy forbids every request. */
 #include "tool/render/flame.h"
 
 #include "tool/render/flame_page.h"
@@ -15,11 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { UPRIGHT, INVERTED, TREES };
+
 struct page {
-    const struct ebb_calltree *tree;
+    const struct ebb_calltree *trees[TREES];
+    struct ebb_flame_cut cuts[TREES];
     const struct ebb_view *view;
     const struct ebb_flame_options *options;
-    struct ebb_flame_cut cut;
     uint32_t *names; /* by node id: its place in the page's list of names */
     FILE *out;
 };
@@ -57,59 +59,70 @@ static int write_facts(const struct page *page)
 /* Numbers the nodes that are drawn; the first name is that of the whole. */
 static void write_names(const struct page *page)
 {
-    const struct ebb_calltree *tree = page->tree;
+    const struct ebb_nodes *nodes = page->view->nodes;
     uint32_t count = 1;
-    memset(page->names, 0xff, tree->nodes->list.len * sizeof *page->names);
+    memset(page->names, 0xff, nodes->list.len * sizeof *page->names);
     fputs(",\n\"names\": [\"everything\"", page->out);
-    for (size_t i = 1; i < tree->calls.len; i++) {
-        const struct ebb_call *call = &tree->calls.items[i];
-        if (!ebb__flame_draws(&page->cut, call) || page->names[call->node] != EBB_NONE)
-            continue;
-        page->names[call->node] = count++;
-        fputs(",\n", page->out);
-        ebb_text_json(page->out, ebb_nodes_at(tree->nodes, call->node)->label);
-    }
+    for (int t = 0; t < TREES; t++)
+        for (size_t i = 1; i < page->trees[t]->calls.len; i++) {
+            const struct ebb_call *call = &page->trees[t]->calls.items[i];
+            if (!ebb__flame_draws(&page->cuts[t], call) || page->names[call->node] != EBB_NONE)
+                continue;
+            page->names[call->node] = count++;
+            fputs(",\n", page->out);
+            ebb_text_json(page->out, ebb_nodes_at(nodes, call->node)->label);
+        }
     fputs("]", page->out);
 }
 
-static void write_calls(const struct page *page)
+static void write_call(const struct page *page, const struct ebb_calltree *tree,
+                       const struct ebb_call *call)
 {
-    const struct ebb_calltree *tree = page->tree;
-    fputs(tree->compared ? ",\n\"fields\": [\"depth\", \"name\", \"total\", \"self\", \"width\", "
-                           "\"total_before\", \"self_before\"]"
-                         : ",\n\"fields\": [\"depth\", \"name\", \"total\", \"self\"]",
-          page->out);
-    fputs(",\n\"calls\": [", page->out);
+    uint32_t name = call->node == EBB_NONE ? 0 : page->names[call->node];
+    fprintf(page->out, "%" PRIu32 ",%" PRIu32 ",%" PRId64 ",%" PRId64, call->depth, name,
+            call->total[EBB_NOW], call->self[EBB_NOW]);
+    if (tree->compared)
+        fprintf(page->out, ",%" PRId64 ",%" PRId64 ",%" PRId64, call->width,
+                call->total[EBB_BEFORE], call->self[EBB_BEFORE]);
+}
+
+static void write_tree(const struct page *page, int which, const char *name)
+{
+    const struct ebb_calltree *tree = page->trees[which];
+    const struct ebb_flame_cut *cut = &page->cuts[which];
+    fprintf(page->out,
+            ",\n\"%s\": {\"cut\": {\"frames\": %zu, \"width\": %" PRId64 ", \"smallest\": %" PRId64
+            "}, \"calls\": [",
+            name, cut->cut, cut->cut_width, cut->smallest);
     for (uint32_t i = 0; i != EBB_NONE;) {
         const struct ebb_call *call = ebb_calltree_at(tree, i);
-        bool drawn = i == 0 || ebb__flame_draws(&page->cut, call);
+        bool drawn = i == 0 || ebb__flame_draws(cut, call);
         if (drawn) {
-            fprintf(page->out, "%s%" PRIu32 ",%" PRIu32 ",%" PRId64 ",%" PRId64, i ? ",\n" : "",
-                    call->depth, i ? page->names[call->node] : 0, call->total[EBB_NOW],
-                    call->self[EBB_NOW]);
-            if (tree->compared)
-                fprintf(page->out, ",%" PRId64 ",%" PRId64 ",%" PRId64, call->width,
-                        call->total[EBB_BEFORE], call->self[EBB_BEFORE]);
+            fputs(i ? ",\n" : "", page->out);
+            write_call(page, tree, call);
         }
         i = ebb_calltree_next(tree, i, !drawn);
     }
-    fputs("]", page->out);
+    fputs("]}", page->out);
 }
 
 static int write_data(const struct page *page, const char *title)
 {
+    bool compared = page->trees[UPRIGHT]->compared;
     fputs("<script type=\"application/json\" id=\"data\">\n{\"schema\": 1", page->out);
     write_member(page, "title", title);
     write_member(page, "type", page->view->type);
     write_member(page, "unit", page->view->unit);
     int failed = write_facts(page);
-    fprintf(page->out, ", \"compared\": %s, \"inverted\": %s",
-            page->tree->compared ? "true" : "false", page->options->inverted ? "true" : "false");
-    fprintf(page->out,
-            ", \"cut\": {\"frames\": %zu, \"width\": %" PRId64 ", \"smallest\": %" PRId64 "}",
-            page->cut.cut, page->cut.cut_width, page->cut.smallest);
+    fprintf(page->out, ", \"compared\": %s, \"startInverted\": %s", compared ? "true" : "false",
+            page->options->inverted ? "true" : "false");
+    fputs(compared ? ",\n\"fields\": [\"depth\", \"name\", \"total\", \"self\", \"width\", "
+                     "\"before\", \"selfBefore\"]"
+                   : ",\n\"fields\": [\"depth\", \"name\", \"total\", \"self\"]",
+          page->out);
     write_names(page);
-    write_calls(page);
+    write_tree(page, UPRIGHT, "upright");
+    write_tree(page, INVERTED, "inverted");
     fputs("}\n</script>\n", page->out);
     return failed;
 }
@@ -139,13 +152,14 @@ static int write_page(const struct page *page)
     return failed;
 }
 
-int ebb_flame_html(const struct ebb_calltree *tree, const struct ebb_view *view,
-                   const struct ebb_flame_options *options, FILE *out)
+int ebb_flame_html(const struct ebb_calltree *upright, const struct ebb_calltree *inverted,
+                   const struct ebb_view *view, const struct ebb_flame_options *options, FILE *out)
 {
-    struct page page = {.tree = tree, .view = view, .options = options, .out = out};
-    page.names = malloc((tree->nodes->list.len + 1) * sizeof *page.names);
-    int failed =
-        page.names ? ebb__flame_cut(tree, options->smallest, EBB_FLAME_MOST, &page.cut) : -ENOMEM;
+    struct page page = {.trees = {upright, inverted}, .view = view, .options = options, .out = out};
+    page.names = malloc((view->nodes->list.len + 1) * sizeof *page.names);
+    int failed = page.names ? 0 : -ENOMEM;
+    for (int t = 0; t < TREES && !failed; t++)
+        failed = ebb__flame_cut(page.trees[t], 1, EBB_FLAME_MOST / TREES, &page.cuts[t]);
     if (!failed)
         failed = write_page(&page);
     free(page.names);

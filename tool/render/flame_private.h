@@ -8,7 +8,7 @@
 struct ebb_flame_cut {
     int64_t smallest; /* width of the narrowest frame that is drawn */
     uint32_t deepest; /* depth of the deepest */
-    size_t kept, cut; /* frames */
+    size_t cut;       /* frames that are not drawn */
     int64_t cut_width;
 };
 
@@ -17,8 +17,8 @@ static inline bool ebb__flame_draws(const struct ebb_flame_cut *cut, const struc
     return call->width >= cut->smallest && call->depth <= cut->deepest;
 }
 
-/* 0 or -ENOMEM. */
-int ebb__flame_cut(const struct ebb_calltree *tree, double smallest, size_t most,
+/* Frames at least `smallest` wide, and no more than `most`. 0 or -ENOMEM. */
+int ebb__flame_cut(const struct ebb_calltree *tree, int64_t smallest, size_t most,
                    struct ebb_flame_cut *cut);
 
 /* "inuse_space of redis-server"; in the arena, NULL: out of memory. */

@@ -38,8 +38,8 @@ struct image {
  */
 static unsigned hue_of(const char *name)
 {
-    static const unsigned hues[] = {8,   24,  38,  50,  72,  110, 145, 165,
-                                    182, 198, 214, 236, 262, 288, 316, 342};
+    static const unsigned hues[] = {6,   16,  26,  36,  46,  58,  78, 104,
+                                    136, 158, 174, 190, 204, 220, 240};
     const char *slash = strrchr(name, '/');
     size_t skipped = slash && !strchr(name, ' ') ? (size_t)(slash - name) + 1 : 0;
     size_t length = skipped + strspn(name + skipped, "_");
@@ -230,9 +230,8 @@ int ebb_flame_svg(const struct ebb_calltree *tree, const struct ebb_view *view,
 {
     struct image image = {
         .tree = tree, .view = view, .out = out, .whole = tree->calls.items[0].width};
-    double half_pixel = 0.5 / inner_width;
-    double smallest = options->smallest > half_pixel ? options->smallest : half_pixel;
-    if (ebb__flame_cut(tree, smallest, MOST_FRAMES, &image.cut) < 0)
+    int64_t half_pixel = ebb_measure_part(tree->calls.items[0].width, 0.5 / inner_width);
+    if (ebb__flame_cut(tree, half_pixel, MOST_FRAMES, &image.cut) < 0)
         return -ENOMEM;
     if (image.cut.deepest > DEEPEST)
         image.cut.deepest = DEEPEST;

@@ -55,47 +55,101 @@ struct ebb_weight *ebb_graph_weigh(const struct ebb_view *view)
     return weights;
 }
 
-/* ---- edges ---- */
+/* ---- edges ----
+ *
+ * Large profiles have more edges than a cache holds, so most time would go by waiting for memory. A
+ * slot of the hash table therefore has all there is to know of an edge, and slots are asked for
+ * (prefetched) a batch of edges ahead. */
+
+struct slot {
+    uint64_t key; /* caller and callee; NO_EDGE: empty */
+    int64_t weight;
+    uint64_t last_sample : 63; /* counted, plus 1 */
+    uint64_t called : 1;       /* at least once not inlined */
+};
+static const uint64_t NO_EDGE = UINT64_MAX;
+
+enum { BATCH = 64 };
+enum { LEFT_OUT, PASSED, ASKED }; /* what is to be done about a node */
+
+struct step {
+    uint64_t key;
+    bool called;
+};
 
 struct walk {
     const struct ebb_view *view;
-    const bool *kept, *into;
-    struct ebb_edges *edges;
-    struct last_samples EBB_VEC(uint64_t) last; /* beside edges: the last sample counted, plus 1 */
-    struct ebb_index index;
+    uint8_t *roles; /* by node */
+    struct slot *slots;
+    size_t capacity, count; /* capacity: a power of two */
+    struct step steps[BATCH + 1];
+    size_t step_count;
 };
 
-static struct ebb_edge *find_edge(struct walk *walk, uint32_t from, uint32_t to)
+static size_t slot_of(const struct walk *walk, uint64_t key)
 {
-    uint64_t hash = ebb_mix64((uint64_t)from << 32 | to);
-    size_t probe = 0;
-    for (uint32_t i; (i = ebb_index_probe(&walk->index, hash, &probe)) != EBB_NONE;)
-        if (walk->edges->items[i].from == from && walk->edges->items[i].to == to)
-            return &walk->edges->items[i];
-    struct ebb_edge edge = {.from = from, .to = to, .inlined = true};
-    uint32_t number = (uint32_t)walk->edges->len;
-    if (walk->edges->len >= EBB_NONE || ebb_vec_push(walk->edges, edge) < 0 ||
-        ebb_vec_push(&walk->last, 0) < 0 || ebb_index_add(&walk->index, hash, number) < 0)
-        return NULL;
-    return &walk->edges->items[number];
+    return ebb_mix64(key) & (walk->capacity - 1);
 }
 
-static int count_edge(struct walk *walk, size_t sample, uint32_t from, uint32_t to, bool inlined,
-                      int64_t value)
+static struct slot *find_slot(const struct walk *walk, uint64_t key, size_t at)
 {
-    struct ebb_edge *edge = find_edge(walk, from, to);
-    if (!edge)
+    while (walk->slots[at].key != key && walk->slots[at].key != NO_EDGE)
+        at = (at + 1) & (walk->capacity - 1);
+    return &walk->slots[at];
+}
+
+static int make_slots(struct walk *walk, size_t capacity)
+{
+    struct slot *slots = malloc(capacity * sizeof *slots);
+    if (!slots)
         return -ENOMEM;
-    uint64_t *last = &walk->last.items[edge - walk->edges->items];
-    if (*last == sample + 1)
-        return 0;
-    *last = sample + 1;
-    edge->weight = ebb_measure_add(edge->weight, value);
-    edge->inlined = edge->inlined && inlined;
+    for (size_t i = 0; i < capacity; i++)
+        slots[i] = (struct slot){.key = NO_EDGE};
+    walk->slots = slots;
+    walk->capacity = capacity;
     return 0;
 }
 
-/* From the root to the leaf, within a location from the outermost call in. */
+static int grow(struct walk *walk)
+{
+    struct slot *old = walk->slots;
+    size_t old_capacity = walk->capacity;
+    if (make_slots(walk, old_capacity * 2) < 0)
+        return -ENOMEM;
+    for (size_t i = 0; i < old_capacity; i++)
+        if (old[i].key != NO_EDGE)
+            *find_slot(walk, old[i].key, slot_of(walk, old[i].key)) = old[i];
+    free(old);
+    return 0;
+}
+
+/* Counts the edges of the batch. */
+static int take_steps(struct walk *walk, size_t sample, int64_t value)
+{
+    size_t places[BATCH];
+    if (walk->count + walk->step_count > walk->capacity / 2 && grow(walk) < 0)
+        return -ENOMEM;
+    for (size_t i = 0; i < walk->step_count; i++) {
+        places[i] = slot_of(walk, walk->steps[i].key);
+        __builtin_prefetch(&walk->slots[places[i]], 1);
+    }
+    for (size_t i = 0; i < walk->step_count; i++) {
+        const struct step *step = &walk->steps[i];
+        struct slot *slot = find_slot(walk, step->key, places[i]);
+        if (slot->last_sample == sample + 1)
+            continue;
+        walk->count += slot->key == NO_EDGE;
+        slot->key = step->key;
+        slot->last_sample = sample + 1;
+        slot->weight = ebb_measure_add(slot->weight, value);
+        slot->called |= step->called;
+    }
+    walk->step_count = 0;
+    return 0;
+}
+
+/* From the root to the leaf, within a location from the outermost call in. Which nodes stay is hard
+ * to guess for a processor, so a step is always written and only sometimes kept. */
 static int walk_sample(struct walk *walk, size_t sample, int64_t value)
 {
     const struct ebb_view *view = walk->view;
@@ -103,15 +157,35 @@ static int walk_sample(struct walk *walk, size_t sample, int64_t value)
     for (uint64_t i = view->end[sample]; i > view->begin[sample]; i--) {
         uint32_t location = view->profile->stack[i - 1];
         uint32_t first = view->first_node[location], stop = view->first_node[location + 1];
-        for (uint32_t n = stop; n > first; n--) {
-            uint32_t node = view->node_ids[n - 1];
-            if (walk->kept && !walk->kept[node])
-                continue;
-            if (caller != EBB_NONE && caller != node && (!walk->into || walk->into[node]) &&
-                count_edge(walk, sample, caller, node, n != stop, value) < 0)
+        for (uint32_t n = stop; n-- > first;) {
+            uint32_t node = view->node_ids[n];
+            uint8_t role = walk->roles[node];
+            walk->steps[walk->step_count] =
+                (struct step){(uint64_t)caller << 32 | node, n + 1 == stop};
+            walk->step_count += (role == ASKED) & (caller != EBB_NONE) & (caller != node);
+            caller = role == LEFT_OUT ? caller : node;
+            if (walk->step_count == BATCH && take_steps(walk, sample, value) < 0)
                 return -ENOMEM;
-            caller = node;
         }
+    }
+    return take_steps(walk, sample, value);
+}
+
+static int walk_samples(struct walk *walk, struct ebb_edges *edges)
+{
+    int failed = 0;
+    for (size_t i = 0; i < walk->view->profile->sample_count && !failed; i++) {
+        int64_t value = ebb_view_value(walk->view, i);
+        if (value)
+            failed = walk_sample(walk, i, value);
+    }
+    if (failed || ebb_vec_reserve(edges, walk->count) < 0)
+        return -ENOMEM;
+    for (size_t i = 0; i < walk->capacity; i++) {
+        const struct slot *slot = &walk->slots[i];
+        if (slot->key != NO_EDGE)
+            edges->items[edges->len++] = (struct ebb_edge){
+                (uint32_t)(slot->key >> 32), (uint32_t)slot->key, slot->weight, !slot->called};
     }
     return 0;
 }
@@ -119,14 +193,18 @@ static int walk_sample(struct walk *walk, size_t sample, int64_t value)
 int ebb_graph_edges(const struct ebb_view *view, const bool *kept, const bool *into,
                     struct ebb_edges *edges)
 {
-    struct walk walk = {.view = view, .kept = kept, .into = into, .edges = edges};
-    int failed = 0;
-    for (size_t i = 0; i < view->profile->sample_count && !failed; i++) {
-        int64_t value = ebb_view_value(view, i);
-        if (value)
-            failed = walk_sample(&walk, i, value);
+    struct walk walk = {.view = view};
+    size_t nodes = view->nodes->list.len;
+    int failed = make_slots(&walk, 1024);
+    walk.roles = malloc(nodes + 1);
+    if (!walk.roles)
+        failed = -ENOMEM;
+    if (!failed) {
+        for (size_t i = 0; i < nodes; i++)
+            walk.roles[i] = kept && !kept[i] ? LEFT_OUT : into && !into[i] ? PASSED : ASKED;
+        failed = walk_samples(&walk, edges);
     }
-    ebb_vec_free(&walk.last);
-    ebb_index_free(&walk.index);
+    free(walk.roles);
+    free(walk.slots);
     return failed;
 }

@@ -29,6 +29,17 @@ struct ebb_row {
     enum ebb_inlining inlining;
 };
 
+/* What follows the name of a row. */
+static inline const char *ebb_row_mark(const struct ebb_row *row)
+{
+    static const char *const marks[] = {
+        [EBB_CALLED] = "",
+        [EBB_PARTLY_INLINED] = " (partial-inline)",
+        [EBB_INLINED] = " (inline)",
+    };
+    return marks[row->inlining];
+}
+
 struct ebb_ranking {
     const struct ebb_view *view;
     struct ebb_rows EBB_VEC(struct ebb_row) rows;

@@ -6,12 +6,6 @@
 
 #include <inttypes.h>
 
-static const char *const inlining_marks[] = {
-    [EBB_CALLED] = "",
-    [EBB_PARTLY_INLINED] = " (partial-inline)",
-    [EBB_INLINED] = " (inline)",
-};
-
 void ebb_top_print(const struct ebb_ranking *ranking, FILE *out)
 {
     const struct ebb_view *view = ranking->view;
@@ -30,7 +24,7 @@ void ebb_top_print(const struct ebb_ranking *ranking, FILE *out)
                 ebb_measure_percent(sum, view->total, sum_part),
                 ebb_measure(row->weight.cum, view->unit, ranking->unit, cum),
                 ebb_measure_percent(row->weight.cum, view->total, cum_part),
-                ebb_nodes_at(view->nodes, row->node)->label, inlining_marks[row->inlining]);
+                ebb_nodes_at(view->nodes, row->node)->label, ebb_row_mark(row));
     }
 }
 

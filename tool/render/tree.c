@@ -10,44 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What decides whether a call is shown. */
-static int64_t size_of(const struct ebb_calltree *tree, const struct ebb_call *call)
-{
-    return tree->compared ? call->changed : call->width;
-}
-
-/* The children of a call that are shown, and what the others come to. */
-struct children {
-    size_t shown, left_out;
-    int64_t left_out_size, left_out_total[EBB_COLUMNS];
-};
-
-static struct children count_children(const struct ebb_calltree *tree, const struct ebb_call *call,
-                                      int64_t cutoff)
-{
-    struct children children = {0};
-    for (uint32_t c = call->first_child; c != EBB_NONE;
-         c = ebb_calltree_at(tree, c)->next_sibling) {
-        const struct ebb_call *child = ebb_calltree_at(tree, c);
-        int64_t size = size_of(tree, child);
-        if (size && size >= cutoff) {
-            children.shown++;
-            continue;
-        }
-        children.left_out++;
-        children.left_out_size = ebb_measure_add(children.left_out_size, size);
-        for (int i = 0; i < EBB_COLUMNS; i++)
-            children.left_out_total[i] =
-                ebb_measure_add(children.left_out_total[i], child->total[i]);
-    }
-    return children;
-}
-
-static int64_t cutoff_of(const struct ebb_calltree *tree, double smallest)
-{
-    return ebb_measure_part(size_of(tree, ebb_calltree_at(tree, 0)), smallest);
-}
-
 /* ---- text ---- */
 
 enum branch { CHAIN, BRANCH, LAST_BRANCH };
@@ -57,7 +19,7 @@ static const char *const branch_columns[] = {"", "│  ", "   "};
 /* A line still to be printed. */
 struct pending {
     uint32_t call;
-    size_t left_out; /* not 0: the line that stands for so many left-out children of `call` */
+    uint32_t left_out; /* not 0: the line that stands for so many calls that were left out */
     struct ebb_call values;
     size_t prefix; /* bytes of the printer's prefix */
     enum branch branch;
@@ -66,7 +28,6 @@ struct pending {
 struct printer {
     const struct ebb_calltree *tree;
     const struct ebb_view *view;
-    int64_t cutoff;
     FILE *out;
     struct prefix EBB_VEC(char) prefix; /* of the line printed last and of its ancestors */
     struct pendings EBB_VEC(struct pending) pending;
@@ -105,7 +66,7 @@ static void print_line(const struct printer *printer, const struct pending *line
         fwrite(printer->prefix.items, 1, line->prefix, printer->out);
     fputs(branch_marks[line->branch], printer->out);
     if (line->left_out)
-        fprintf(printer->out, "(%zu smaller)\n", line->left_out);
+        fprintf(printer->out, "(%" PRIu32 " smaller)\n", line->left_out);
     else if (line->values.node == EBB_NONE)
         fputs("everything\n", printer->out);
     else
@@ -123,29 +84,27 @@ static int extend_prefix(struct printer *printer, const struct pending *line)
     return 0;
 }
 
-/* Puts the lines below `line` on the stack, the last one first. */
+/* Puts the lines below `line` on the stack, the last one first. What was left out gets a line when
+ * together it is not small. */
 static int push_children(struct printer *printer, const struct pending *line)
 {
     const struct ebb_calltree *tree = printer->tree;
-    struct children children = count_children(tree, &line->values, printer->cutoff);
-    bool rest = children.left_out_size && children.left_out_size >= printer->cutoff;
-    size_t count = children.shown + rest;
-    size_t first = printer->pending.len;
+    struct ebb_call left_out = ebb_calltree_rest(tree, line->call);
+    int64_t size = tree->by_change ? left_out.changed : left_out.width;
+    bool rest = left_out.left_out && size >= tree->smallest;
+    size_t count = rest, first = printer->pending.len;
+    for (uint32_t c = line->values.first_child; c != EBB_NONE;
+         c = ebb_calltree_at(tree, c)->next_sibling)
+        count++;
     if (extend_prefix(printer, line) < 0 || ebb_vec_reserve(&printer->pending, first + count) < 0)
         return -ENOMEM;
     struct pending *next = printer->pending.items + first + count;
     for (uint32_t c = line->values.first_child; c != EBB_NONE;
-         c = ebb_calltree_at(tree, c)->next_sibling) {
-        const struct ebb_call *child = ebb_calltree_at(tree, c);
-        int64_t size = size_of(tree, child);
-        if (size && size >= printer->cutoff)
-            *--next = (struct pending){.call = c, .values = *child};
-    }
-    if (rest) {
-        *--next = (struct pending){.call = line->call, .left_out = children.left_out};
-        memcpy(next->values.total, children.left_out_total, sizeof next->values.total);
-        next->values.first_child = EBB_NONE;
-    }
+         c = ebb_calltree_at(tree, c)->next_sibling)
+        *--next = (struct pending){.call = c, .values = *ebb_calltree_at(tree, c)};
+    if (rest)
+        *--next =
+            (struct pending){.call = line->call, .left_out = left_out.left_out, .values = left_out};
     printer->pending.len = first + count;
     for (size_t i = 0; i < count; i++) {
         next[i].prefix = printer->prefix.len;
@@ -154,11 +113,9 @@ static int push_children(struct printer *printer, const struct pending *line)
     return 0;
 }
 
-int ebb_tree_print(const struct ebb_calltree *tree, const struct ebb_view *view, double smallest,
-                   FILE *out)
+int ebb_tree_print(const struct ebb_calltree *tree, const struct ebb_view *view, FILE *out)
 {
-    struct printer printer = {
-        .tree = tree, .view = view, .cutoff = cutoff_of(tree, smallest), .out = out};
+    struct printer printer = {.tree = tree, .view = view, .out = out};
     ebb_header_profile(out, view, EBB_UNIT_MINIMUM);
     if (tree->compared)
         fprintf(out, "%12s %11s %11s  %s\n", "change", "before", "now",
@@ -182,15 +139,14 @@ int ebb_tree_print(const struct ebb_calltree *tree, const struct ebb_view *view,
 
 /* ---- JSON ---- */
 
-static void print_object(const struct ebb_calltree *tree, const struct ebb_call *call,
-                         int64_t cutoff, FILE *out)
+static void print_object(const struct ebb_calltree *tree, uint32_t number, FILE *out)
 {
-    static const struct ebb_node everything = {.name = "", .file = "", .object = ""};
+    static const struct ebb_node everything = {.name = "", .file = "", .label = ""};
+    const struct ebb_call *call = ebb_calltree_at(tree, number);
     const struct ebb_node *node =
         call->node == EBB_NONE ? &everything : ebb_nodes_at(tree->nodes, call->node);
-    struct children children = count_children(tree, call, cutoff);
     fputs("{\"function\": ", out);
-    ebb_text_json(out, *node->name || call->node == EBB_NONE ? node->name : node->label);
+    ebb_text_json(out, *node->name ? node->name : node->label);
     fputs(", \"file\": ", out);
     ebb_text_json(out, node->file);
     fprintf(out, ", \"line\": %" PRId64 ", \"total\": %" PRId64 ", \"self\": %" PRId64, node->line,
@@ -198,37 +154,28 @@ static void print_object(const struct ebb_calltree *tree, const struct ebb_call 
     if (tree->compared)
         fprintf(out, ", \"total_before\": %" PRId64 ", \"self_before\": %" PRId64,
                 call->total[EBB_BEFORE], call->self[EBB_BEFORE]);
-    fprintf(out, ", \"left_out\": %" PRId64 ", \"calls\": [", children.left_out_total[EBB_NOW]);
+    fprintf(out, ", \"left_out\": %" PRId64 ", \"calls\": [",
+            ebb_calltree_rest(tree, number).total[EBB_NOW]);
 }
 
-int ebb_tree_json(const struct ebb_calltree *tree, const struct ebb_view *view, double smallest,
-                  FILE *out)
+void ebb_tree_json(const struct ebb_calltree *tree, const struct ebb_view *view, FILE *out)
 {
-    int64_t cutoff = cutoff_of(tree, smallest);
     fputs("{\"schema\": 1, \"type\": ", out);
     ebb_text_json(out, view->type);
     fputs(", \"unit\": ", out);
     ebb_text_json(out, view->unit);
     fprintf(out, ", \"inverted\": %s, \"root\": ", tree->inverted ? "true" : "false");
-    print_object(tree, ebb_calltree_at(tree, 0), cutoff, out);
-    uint32_t open = 1; /* objects that are not closed: the depth of the last one, plus 1 */
+    uint32_t open = 0; /* objects that are not closed */
     bool sibling = false;
-    for (uint32_t i = ebb_calltree_next(tree, 0, false); i != EBB_NONE;) {
-        const struct ebb_call *call = ebb_calltree_at(tree, i);
-        int64_t size = size_of(tree, call);
-        bool shown = size && size >= cutoff;
-        if (shown) {
-            for (; open > call->depth; open--, sibling = true)
-                fputs("]}", out);
-            fputs(sibling ? ",\n" : "\n", out);
-            print_object(tree, call, cutoff, out);
-            open++;
-            sibling = false;
-        }
-        i = ebb_calltree_next(tree, i, !shown);
+    for (uint32_t i = 0; i != EBB_NONE; i = ebb_calltree_next(tree, i, false)) {
+        for (; open > ebb_calltree_at(tree, i)->depth; open--, sibling = true)
+            fputs("]}", out);
+        fputs(sibling ? ",\n" : "\n", out);
+        print_object(tree, i, out);
+        open++;
+        sibling = false;
     }
     for (; open > 0; open--)
         fputs("]}", out);
     fputs("}\n", out);
-    return 0;
 }

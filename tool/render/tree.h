@@ -15,15 +15,12 @@
 
 #include <stdio.h>
 
-/* `view` gives header and unit, and of a tree with two columns the later one; `smallest` is the
- * fraction of the whole below which calls are left out. 0 or -ENOMEM. */
-int ebb_tree_print(const struct ebb_calltree *tree, const struct ebb_view *view, double smallest,
-                   FILE *out);
+/* `view` gives header and unit; in a comparison it is the later one. 0 or -ENOMEM. */
+int ebb_tree_print(const struct ebb_calltree *tree, const struct ebb_view *view, FILE *out);
 
 /* One object: {"schema": 1, "type", "unit", "inverted", "root": {"function", "file", "line",
  * "total", "self", "left_out", "calls": [...]}}; in a comparison also "total_before" and
- * "self_before". Calls below `smallest` are left out and their sum is "left_out". */
-int ebb_tree_json(const struct ebb_calltree *tree, const struct ebb_view *view, double smallest,
-                  FILE *out);
+ * "self_before". "left_out" is the sum of calls that were too small to be written. */
+void ebb_tree_json(const struct ebb_calltree *tree, const struct ebb_view *view, FILE *out);
 
 #endif

@@ -34,9 +34,7 @@ function percent(part, whole) {
 
 // "parse /build/src/json.c:41" fits better as "parse json.c:41".
 const shortName = name => name.replace(/ (?:[^ ]*\/)?([^ /]+)$/, ' $1');
-const names = data.names.concat('(too narrow to show)');
-const shown = names.map(shortName);
-const NARROW = names.length - 1;
+const names = data.names, shown = names.map(shortName);
 
 // What belongs together has one hue: a Go package, a C++ namespace, the first word of a C name.
 function family(name) {
@@ -84,8 +82,8 @@ function finishTree(tree) {
   return tree;
 }
 
-function readTree() {
-  const stride = data.fields.length, calls = data.calls, tree = makeTree(calls.length / stride);
+function readTree(calls) {
+  const stride = data.fields.length, tree = makeTree(calls.length / stride);
   for (let at = 0; at < calls.length; at += stride) {
     const i = tree.count++;
     tree.depth[i] = calls[at];
@@ -99,57 +97,7 @@ function readTree() {
   return finishTree(tree);
 }
 
-// The same stacks from the leaf up. What was too narrow to be written is a leaf of its own.
-function invert(tree) {
-  const make = name => ({ name, total: 0, before: 0, width: 0, self: 0, selfBefore: 0, below: new Map() });
-  const root = make(0);
-  // Adds the stack from frame i up to the root; `narrow`: on top of it what was too narrow.
-  const add = (i, narrow, now, before, width) => {
-    let call = root;
-    const count = () => { call.total += now; call.before += before; call.width += width; };
-    const go = name => {
-      if (!call.below.has(name)) call.below.set(name, make(name));
-      call = call.below.get(name);
-      count();
-    };
-    count();
-    if (narrow) go(NARROW);
-    for (; i > 0; i = tree.parent[i]) go(tree.name[i]);
-    call.self += now;
-    call.selfBefore += before;
-  };
-  for (let i = 0; i < tree.count; i++) {
-    let now = tree.total[i] - tree.self[i], before = tree.before[i] - tree.selfBefore[i];
-    const own = data.compared ? Math.max(tree.self[i], tree.selfBefore[i]) : tree.self[i];
-    let width = tree.width[i] - own;
-    for (let c = i + 1; c < tree.end[i]; c = tree.end[c]) {
-      now -= tree.total[c]; before -= tree.before[c]; width -= tree.width[c];
-    }
-    if (own > 0 && i > 0) add(i, false, tree.self[i], tree.selfBefore[i], own);
-    if (width > 0) add(i, true, now, before, width);
-  }
-  const smallest = data.cut.smallest, kept = [];
-  const pending = [[root, 0]];
-  while (pending.length) {
-    const [call, depth] = pending.pop();
-    kept.push([call, depth]);
-    const below = [...call.below.values()].filter(c => c.width >= smallest);
-    below.sort((a, b) => a.width - b.width);
-    for (const c of below) pending.push([c, depth + 1]);
-  }
-  const inverted = makeTree(kept.length);
-  for (const [call, depth] of kept) {
-    const i = inverted.count++;
-    inverted.depth[i] = depth;
-    for (const field of ['name', 'width', 'total', 'self', 'before', 'selfBefore']) {
-      inverted[field][i] = call[field];
-    }
-  }
-  return finishTree(inverted);
-}
-
-const upright = readTree();
-let upsideDown = null;
+const upright = readTree(data.upright.calls), upsideDown = readTree(data.inverted.calls);
 
 // ---- what is shown
 
@@ -167,9 +115,9 @@ function prepareColours() {
     }
     return;
   }
-  const hues = [8, 24, 38, 50, 72, 110, 145, 165, 182, 198, 214, 236, 262, 288, 316, 342];
+  const hues = [6, 16, 26, 36, 46, 58, 78, 104, 136, 158, 174, 190, 204, 220, 240]; // none near that of matches
   colours = names.map((name, i) => {
-    if (i === 0 || i === NARROW || name.startsWith('[') || name.startsWith('<')) {
+    if (i === 0 || name.startsWith('[') || name.startsWith('<')) {
       return dark.matches ? '#3b3835' : '#e4e0da';
     }
     const hue = hues[hash(family(name)) % hues.length], wobble = hash(name) % 7 - 3;
@@ -190,23 +138,30 @@ function changeColour(i) {
   return mix(same, far, strength);
 }
 
-const textWidths = new Float32Array(names.length);
-function textWidth(name) {
-  return textWidths[name] || (textWidths[name] = context.measureText(shown[name]).width + 0.01);
+// Without package or namespace, for frames where the whole name has no room: its end tells more.
+function ending(name) {
+  const bare = name.replace(/^.*\/(?=[^ ]*\.)/, ''), scope = family(bare);
+  return bare.startsWith(scope + '.') || bare.startsWith(scope + '::') ? bare.slice(scope.length).replace(/^[.:]+/, '') : bare;
+}
+
+const forms = [shown, shown.map(ending)];
+const widths = forms.map(() => new Float32Array(names.length));
+function textWidth(form, name) {
+  return widths[form][name] || (widths[form][name] = context.measureText(forms[form][name]).width + 0.01);
 }
 
 function drawLabel(name, x, y, width, ink) {
   const room = width - 9;
   if (room < 14) return;
-  const whole = textWidth(name);
-  let text = shown[name];
+  const form = textWidth(0, name) <= room ? 0 : 1, whole = textWidth(form, name);
+  let text = forms[form][name];
   if (whole > room) {
     const letters = Math.floor(text.length * (room - 9) / whole);
     if (letters < 2) return;
     text = text.slice(0, letters) + '…';
   }
   context.fillStyle = ink;
-  context.fillText(text, x + 5, y + ROW / 2);
+  context.fillText(text, x + 5, y + ROW / 2, room + 2);
 }
 
 function drawFrame(i, x, y, width) {
@@ -386,10 +341,17 @@ function showSearch() {
   found.className = frames ? '' : 'wrong';
 }
 
+function showNote() {
+  const cut = (inverted ? data.inverted : data.upright).cut;
+  $('note').textContent = !cut.frames ? '' :
+    `Left out: ${cut.frames.toLocaleString('en')} frames narrower than ${say(cut.smallest)}, ` +
+    `together ${say(cut.width)} (${percent(cut.width, tree.width[0])}).`;
+}
+
 // The address keeps what is looked at, so that it can be passed on.
 function remember() {
   const parts = new URLSearchParams();
-  if (inverted) parts.set('inverted', '1');
+  if (inverted !== data.startInverted) parts.set('inverted', inverted ? '1' : '0');
   if (zoom) parts.set('zoom', zoom);
   if (search) parts.set('q', search);
   const text = parts.toString();
@@ -409,11 +371,11 @@ function zoomTo(i) {
 
 function setInverted(on) {
   inverted = on;
-  if (on && !upsideDown) upsideDown = invert(upright);
   tree = on ? upsideDown : upright;
   chosen = -1;
   $('invert').setAttribute('aria-pressed', on);
   prepareColours();
+  showNote();
   zoomTo(0);
 }
 
@@ -423,7 +385,7 @@ function setSearch(text) {
   if (text) {
     try {
       const pattern = new RegExp(text, 'i');
-      matches = names.map((name, i) => i > 0 && i !== NARROW && pattern.test(name));
+      matches = names.map((name, i) => i > 0 && pattern.test(name));
     } catch { /* said by showSearch() */ }
   }
   showSearch(); draw(); remember();
@@ -517,12 +479,8 @@ const compared = data.compared
 $('facts').textContent = [compared, ...data.facts].join('  ·  ');
 $('empty').hidden = upright.width[0] > 0;
 space.hidden = !upright.width[0];
-if (data.cut.frames) {
-  $('note').textContent = `Left out: ${data.cut.frames.toLocaleString('en')} frames narrower than ${say(data.cut.smallest)}, ` +
-    `together ${say(data.cut.width)} (${percent(data.cut.width, upright.width[0])}).`;
-}
 const asked = new URLSearchParams(location.hash.slice(1));
-setInverted(asked.has('inverted') ? asked.get('inverted') === '1' : data.inverted);
+setInverted(asked.has('inverted') ? asked.get('inverted') === '1' : data.startInverted);
 $('legend').hidden = !data.compared;
 $('least').textContent = say(-mostChange);
 $('most').textContent = say(mostChange, true);
