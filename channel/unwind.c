@@ -166,9 +166,10 @@ static COLD bool readable_page(uint64_t address)
     return readable;
 }
 
-/* Whether the code at `pc` is what signal handlers return to. It may lie outside every object:
- * there user-mode emulators put it. */
-static COLD bool is_trampoline(uint64_t pc)
+/* Whether the code at `pc`, inside the object, is what signal handlers return to: libc's on x86-64,
+ * the kernel's vDSO's on aarch64. Objects have holes between their segments, hence the probes;
+ * outside every object nothing is read, for another thread may be unmapping it. */
+static COLD bool is_trampoline(const struct dl_find_object *object, uint64_t pc)
 {
 #if defined(__x86_64__)
     /* mov $__NR_rt_sigreturn, %rax; syscall */
@@ -177,7 +178,8 @@ static COLD bool is_trampoline(uint64_t pc)
     /* mov x8, #__NR_rt_sigreturn; svc #0 */
     static const uint8_t code[] = {0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4};
 #endif
-    return readable_page(pc) && readable_page(pc + sizeof code - 1) &&
+    return pc + sizeof code <= (uint64_t)(uintptr_t)object->dlfo_map_end && readable_page(pc) &&
+           readable_page(pc + sizeof code - 1) &&
            memcmp(ebb_cfi_pointer(pc), code, sizeof code) == 0;
 }
 
@@ -224,15 +226,14 @@ static COLD struct ebb_cfi_rule make_rule(uint64_t address)
     struct dl_find_object object;
     struct ebb_cfi_tables tables;
     bool marked = false;
-    bool known = find_object(address, &object);
-    if (known && find_tables(&object, &tables))
+    if (!find_object(address, &object))
+        return rule;
+    if (find_tables(&object, &tables))
         rule = ebb_cfi_find(&tables, address - 1, &marked);
-    if ((marked || rule.kind == EBB_CFI_NONE) && is_trampoline(address))
+    if ((marked || rule.kind == EBB_CFI_NONE) && is_trampoline(&object, address))
         rule = (struct ebb_cfi_rule){.kind = EBB_CFI_SIGNAL};
-    if (known) {
-        rule.object = is_permanent(address - 1) ? TAG_PERMANENT : object_tag(&object);
-        cache_put(address, &rule);
-    }
+    rule.object = is_permanent(address - 1) ? TAG_PERMANENT : object_tag(&object);
+    cache_put(address, &rule);
     return rule;
 }
 
