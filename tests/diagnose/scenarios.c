@@ -177,7 +177,8 @@ static void collector(struct sim *sim)
 static void full_cache_of(struct sim *sim, double life, double rate)
 {
     struct flow other = {0};
-    struct flow flow = {sim_stack(sim, "malloc@c < cache_put#44 < serve#30 < main#9"), 500, rate, 0};
+    struct flow flow = {sim_stack(sim, "malloc@c < cache_put#44 < serve#30 < main#9"), 500, rate,
+                        0};
     for (double age = 0; age < life; age += life / 200)
         MALLOC(sim, flow.stack, flow.size, rate * life / 200 / 500, life - age);
     do {
@@ -250,8 +251,8 @@ static void crowd_start(struct sim *sim, struct crowd *crowd)
     for (int i = 0; i < MANY; i++) {
         char frames[96];
         snprintf(frames, sizeof frames, "malloc@c < part_%d#%d < serve#30 < main#9", i, i + 100);
-        crowd->flow[i] = (struct flow){sim_stack(sim, frames), 400,
-                                       50e3 + 250e3 * sim_uniform(sim), 0};
+        crowd->flow[i] =
+            (struct flow){sim_stack(sim, frames), 400, 50e3 + 250e3 * sim_uniform(sim), 0};
         crowd->life[i] = 1 + 19 * sim_uniform(sim);
         double live = crowd->flow[i].rate * crowd->life[i] / 400;
         for (int k = 0; k < 40; k++)
@@ -262,7 +263,8 @@ static void crowd_start(struct sim *sim, struct crowd *crowd)
 static void crowd_tick(struct sim *sim, struct crowd *crowd)
 {
     for (int i = 0; i < MANY; i++)
-        churn(sim, &crowd->flow[i], crowd->life[i]);
+        MALLOC(sim, crowd->flow[i].stack, 400, due(&crowd->flow[i], crowd->flow[i].rate),
+               sim->now + sim_exponential(sim, crowd->life[i]));
 }
 
 static void steady_crowd(struct sim *sim)
@@ -307,9 +309,9 @@ static void falling(struct sim *sim)
 static void leak_of(struct sim *sim, uint64_t size, double rate, bool busy)
 {
     struct flow other = {0};
-    struct flow flow = {sim_stack(sim, "malloc@c < lose#33 < serve#30 < main#9"), size, rate,
-                        0};
-    struct flow busy_flow = {sim_stack(sim, "malloc@c < parse#12 < serve#30 < main#9"), 200, 50e6, 0};
+    struct flow flow = {sim_stack(sim, "malloc@c < lose#33 < serve#30 < main#9"), size, rate, 0};
+    struct flow busy_flow = {sim_stack(sim, "malloc@c < parse#12 < serve#30 < main#9"), 200, 50e6,
+                             0};
     do {
         background(sim, &other);
         if (busy)
@@ -345,8 +347,7 @@ static void leak_behind_churn(struct sim *sim)
 
 static void leak_in_a_crowd(struct sim *sim)
 {
-    struct flow flow = {sim_stack(sim, "malloc@c < lose#33 < serve#30 < main#9"), 100, 1e6,
-                        0};
+    struct flow flow = {sim_stack(sim, "malloc@c < lose#33 < serve#30 < main#9"), 100, 1e6, 0};
     struct crowd crowd;
     crowd_start(sim, &crowd);
     do {
@@ -358,8 +359,7 @@ static void leak_in_a_crowd(struct sim *sim)
 /* One in a hundred of the blocks of a busy site is lost. */
 static void leak_at_a_busy_site(struct sim *sim)
 {
-    struct flow flow = {sim_stack(sim, "malloc@c < lose#33 < serve#30 < main#9"), 150, 1e6,
-                        0};
+    struct flow flow = {sim_stack(sim, "malloc@c < lose#33 < serve#30 < main#9"), 150, 1e6, 0};
     struct flow busy = flow;
     busy.rate = 20e6;
     do {
@@ -370,8 +370,7 @@ static void leak_at_a_busy_site(struct sim *sim)
 
 static void leak_under_a_saw_tooth(struct sim *sim)
 {
-    struct flow flow = {sim_stack(sim, "malloc@c < lose#33 < batch#50 < main#9"), 180, 1.5e6,
-                        0};
+    struct flow flow = {sim_stack(sim, "malloc@c < lose#33 < batch#50 < main#9"), 180, 1.5e6, 0};
     struct flow tooth = flow;
     double next = 0;
     do {
@@ -385,8 +384,7 @@ static void leak_under_a_saw_tooth(struct sim *sim)
 static void leak_after_start_up(struct sim *sim)
 {
     struct flow other = {0};
-    struct flow flow = {sim_stack(sim, "malloc@c < lose#33 < serve#30 < main#9"), 100, 1e6,
-                        0};
+    struct flow flow = {sim_stack(sim, "malloc@c < lose#33 < serve#30 < main#9"), 100, 1e6, 0};
     do {
         background(sim, &other);
         if (sim->now < 2)
@@ -476,7 +474,8 @@ static void map_fixed_table(struct sim *sim)
 {
     struct flow other = {0};
     struct flow nodes = {sim_stack(sim, "malloc@c < cache_put#81 < serve#30 < main#9"), 64, 1e6, 0};
-    struct flow keys = {sim_stack(sim, "strdup@c < cache_put#84 < serve#30 < main#9"), 32, 0.5e6, 0};
+    struct flow keys = {sim_stack(sim, "strdup@c < cache_put#84 < serve#30 < main#9"), 32, 0.5e6,
+                        0};
     do {
         background(sim, &other);
         double count = due(&nodes, nodes.rate);
@@ -494,14 +493,15 @@ static void map_glib(struct sim *sim)
 
 static void map_cxx(struct sim *sim)
 {
-    map_of(sim,
-           "operator new@+ < std::__detail::_Hashtable_alloc<std::allocator<int> >::_M_allocate_node"
-           "<int> < std::_Hashtable<std::string, int>::_M_emplace<int> < Store::set#7 < main#9",
-           "operator new@+ < std::__cxx11::basic_string<char>::_M_create@+ < std::_Hashtable<"
-           "std::string, int>::_M_emplace<int> < Store::set#7 < main#9",
-           "operator new@+ < void std::_Hashtable<std::string, int>::_M_rehash < std::_Hashtable<"
-           "std::string, int>::_M_emplace<int> < Store::set#7 < main#9",
-           15000);
+    map_of(
+        sim,
+        "operator new@+ < std::__detail::_Hashtable_alloc<std::allocator<int> >::_M_allocate_node"
+        "<int> < std::_Hashtable<std::string, int>::_M_emplace<int> < Store::set#7 < main#9",
+        "operator new@+ < std::__cxx11::basic_string<char>::_M_create@+ < std::_Hashtable<"
+        "std::string, int>::_M_emplace<int> < Store::set#7 < main#9",
+        "operator new@+ < void std::_Hashtable<std::string, int>::_M_rehash < std::_Hashtable<"
+        "std::string, int>::_M_emplace<int> < Store::set#7 < main#9",
+        15000);
 }
 
 static void map_redis(struct sim *sim)
@@ -515,11 +515,13 @@ static void map_redis(struct sim *sim)
     uint32_t values =
         sim_stack(sim, "malloc@c < zmalloc@r < createStringObject@r < processMultibulkBuffer@r < "
                        "processInputBuffer@r < main@r");
-    uint32_t keys = sim_stack(sim, "malloc@c < zmalloc@r < sdsdup@r < dbAdd@r < setGenericCommand@r "
-                                   "< call@r < processCommand@r < processInputBuffer@r < main@r");
-    struct doubling table = {.stack = sim_stack(sim, "calloc@c < zcalloc@r < _dictExpand@r < "
-                                                     "dictAddRaw@r < dictAdd@r < dbAdd@r < call@r < "
-                                                     "processCommand@r < main@r"),
+    uint32_t keys =
+        sim_stack(sim, "malloc@c < zmalloc@r < sdsdup@r < dbAdd@r < setGenericCommand@r "
+                       "< call@r < processCommand@r < processInputBuffer@r < main@r");
+    struct doubling table = {.stack =
+                                 sim_stack(sim, "calloc@c < zcalloc@r < _dictExpand@r < "
+                                                "dictAddRaw@r < dictAdd@r < dbAdd@r < call@r < "
+                                                "processCommand@r < main@r"),
                              .slot = 8};
     do {
         double count = due(&nodes, nodes.rate);
@@ -533,8 +535,9 @@ static void map_redis(struct sim *sim)
 static void map_python(struct sim *sim)
 {
     sim->evidence.executable = "/usr/bin/python3.11";
-    uint32_t arenas = sim_stack(sim, "python3.11+0x1d20f0@p < PyObject_Malloc@p < PyLong_FromLong@p < "
-                                     "_PyEval_EvalFrameDefault@p < PyEval_EvalCode@p < main@p");
+    uint32_t arenas =
+        sim_stack(sim, "python3.11+0x1d20f0@p < PyObject_Malloc@p < PyLong_FromLong@p < "
+                       "_PyEval_EvalFrameDefault@p < PyEval_EvalCode@p < main@p");
     struct flow objects = {arenas, 1 << 20, 5e6, 0};
     struct doubling table = {
         .stack = sim_stack(sim, "PyObject_Malloc@p < python3.11+0x1a0b10@p < PyDict_SetItem@p < "
@@ -552,8 +555,8 @@ static void map_python(struct sim *sim)
 static void map_of_table_only(struct sim *sim)
 {
     struct flow other = {0};
-    struct doubling table = {
-        .stack = sim_stack(sim, "calloc@c < map_put#60 < serve#30 < main#9"), .slot = 24};
+    struct doubling table = {.stack = sim_stack(sim, "calloc@c < map_put#60 < serve#30 < main#9"),
+                             .slot = 24};
     double rate = 40e3 + 100e3 * sim_uniform(sim);
     do {
         background(sim, &other);
@@ -635,11 +638,12 @@ static void nested_by_hand(struct sim *sim)
 
 static void nested_cxx(struct sim *sim)
 {
-    nested_of(sim,
-              "operator new@+ < std::__detail::_Map_base<int, std::unordered_map<int, int> >::operator"
-              "[] < set_config#41 < main#9",
-              "operator new@+ < std::_Hashtable<int, int>::_M_rehash < std::__detail::_Map_base<int, "
-              "int>::operator[] < set_config#41 < main#9");
+    nested_of(
+        sim,
+        "operator new@+ < std::__detail::_Map_base<int, std::unordered_map<int, int> >::operator"
+        "[] < set_config#41 < main#9",
+        "operator new@+ < std::_Hashtable<int, int>::_M_rehash < std::__detail::_Map_base<int, "
+        "int>::operator[] < set_config#41 < main#9");
 }
 
 /* ---- what is held, what is wasted ---- */
@@ -744,12 +748,12 @@ const struct scenario scenarios[] = {
     {"few large temporaries", few_temporaries, NULL, NULL, NULL, 0, 0.99},
 
     {"leak, 100 KB/s", leak_100_kb, "leak", "lose", NULL, 102400, 0.95},
-    {"leak, 128 KB/s in blocks of 64 KiB", leak_100_kb_large_blocks, "leak", "lose", NULL,
-     131072, 0.95},
+    {"leak, 128 KB/s in blocks of 64 KiB", leak_100_kb_large_blocks, "leak", "lose", NULL, 131072,
+     0.95},
     {"leak, 1 MB/s", leak_1_mb, "leak", "lose", NULL, 1e6, 0.99},
     {"leak, 50 MB/s", leak_50_mb, "leak", "lose", NULL, 50e6, 0.99},
-    {"leak, 100 KB/s behind churn of 50 MB/s", leak_behind_churn, "leak", "lose", NULL,
-     102400, 0.95},
+    {"leak, 100 KB/s behind churn of 50 MB/s", leak_behind_churn, "leak", "lose", NULL, 102400,
+     0.95},
     {"leak in a crowd", leak_in_a_crowd, "leak", "lose", NULL, 1e6, 0.99},
     {"leak at a busy site", leak_at_a_busy_site, "leak", "lose", NULL, 1e6, 0.99},
     {"leak under a saw-tooth", leak_under_a_saw_tooth, "leak", "lose", NULL, 1.5e6, 0.95},
@@ -758,7 +762,8 @@ const struct scenario scenarios[] = {
     {"leak in a library", leak_in_a_library, "leak", "read_feed", NULL, 1e6, 0.99},
 
     {"hash map by hand", map_by_hand, "unbounded-map", "insert", NULL, 12000 * 78, 0.97},
-    {"hash map with helpers", map_with_helpers, "unbounded-map", "node_new", NULL, 12000 * 78, 0.97},
+    {"hash map with helpers", map_with_helpers, "unbounded-map", "node_new", NULL, 12000 * 78,
+     0.97},
     {"hash map with a fixed table", map_fixed_table, "unbounded-map", "cache_put", NULL, 1.5e6,
      0.99},
     {"GHashTable", map_glib, "unbounded-map", "set_route", "GLib GHashTable", 0, 0.99},

@@ -32,11 +32,20 @@ double sim_exponential(struct sim *sim, double mean)
 
 void sim_start(struct sim *sim, uint64_t seed, double seconds)
 {
-    *sim = (struct sim){.random = ebb_mix64(seed + 1), .seconds = seconds, .look_every = 1,
-                        .base_bytes = 2 << 20, .kept_part = 0.2, .threads = 1};
-    sim->evidence = (struct ebb_evidence){
-        .target = "simulated", .kind = "c", .pid = 4242, .executable = "/app/server",
-        .period = SIM_PERIOD, .end_reason = "", .complete = true, .window_s = seconds};
+    *sim = (struct sim){.random = ebb_mix64(seed + 1),
+                        .seconds = seconds,
+                        .look_every = 1,
+                        .base_bytes = 2 << 20,
+                        .kept_part = 0.2,
+                        .threads = 1};
+    sim->evidence = (struct ebb_evidence){.target = "simulated",
+                                          .kind = "c",
+                                          .pid = 4242,
+                                          .executable = "/app/server",
+                                          .period = SIM_PERIOD,
+                                          .end_reason = "",
+                                          .complete = true,
+                                          .window_s = seconds};
 }
 
 void sim_free_all(struct sim *sim)
@@ -53,7 +62,9 @@ static struct ebb_frame parse_frame(struct sim *sim, const char *text, size_t le
 {
     char *copy = ebb_arena_strndup(&sim->evidence.arena, text, length);
     must(copy ? 0 : -1);
-    struct ebb_frame frame = {.function = copy, .system_name = copy, .file = "/src/server.c",
+    struct ebb_frame frame = {.function = copy,
+                              .system_name = copy,
+                              .file = "/src/server.c",
                               .module = sim->evidence.executable};
     char *line = strchr(copy, '#'), *module = strchr(copy, '@');
     if (line) {
@@ -62,10 +73,12 @@ static struct ebb_frame parse_frame(struct sim *sim, const char *text, size_t le
     }
     if (module) {
         *module = '\0';
-        static const char *const modules[] = {
-            "c/lib/x86_64-linux-gnu/libc.so.6", "g/usr/lib/x86_64-linux-gnu/libglib-2.0.so.0",
-            "+/usr/lib/x86_64-linux-gnu/libstdc++.so.6", "p/usr/bin/python3.11",
-            "r/usr/bin/redis-server", "x/usr/lib/x86_64-linux-gnu/libxml2.so.2"};
+        static const char *const modules[] = {"c/lib/x86_64-linux-gnu/libc.so.6",
+                                              "g/usr/lib/x86_64-linux-gnu/libglib-2.0.so.0",
+                                              "+/usr/lib/x86_64-linux-gnu/libstdc++.so.6",
+                                              "p/usr/bin/python3.11",
+                                              "r/usr/bin/redis-server",
+                                              "x/usr/lib/x86_64-linux-gnu/libxml2.so.2"};
         frame.file = "";
         for (size_t i = 0; i < sizeof modules / sizeof *modules; i++)
             if (modules[i][0] == module[1])
@@ -140,19 +153,19 @@ static double draw_sampled(struct sim *sim, double count, double weight)
 
 static double death_of(const struct sim *sim, size_t slot)
 {
-    return sim->batches.items[sim->deaths.items[slot]].death;
+    return sim->deaths.items[slot].time;
 }
 
 static void swap_slots(struct sim *sim, size_t a, size_t b)
 {
-    uint32_t kept = sim->deaths.items[a];
+    struct sim_death kept = sim->deaths.items[a];
     sim->deaths.items[a] = sim->deaths.items[b];
     sim->deaths.items[b] = kept;
 }
 
 static void push_death(struct sim *sim, uint32_t batch)
 {
-    must(ebb_vec_push(&sim->deaths, batch));
+    must(ebb_vec_push(&sim->deaths, (struct sim_death){sim->batches.items[batch].death, batch}));
     for (size_t at = sim->deaths.len - 1; at > 0 && death_of(sim, at) < death_of(sim, (at - 1) / 2);
          at = (at - 1) / 2)
         swap_slots(sim, at, (at - 1) / 2);
@@ -160,7 +173,7 @@ static void push_death(struct sim *sim, uint32_t batch)
 
 static uint32_t pop_death(struct sim *sim)
 {
-    uint32_t first = sim->deaths.items[0];
+    uint32_t first = sim->deaths.items[0].batch;
     sim->deaths.items[0] = sim->deaths.items[--sim->deaths.len];
     for (size_t at = 0;;) {
         size_t child = 2 * at + 1;
@@ -199,8 +212,8 @@ uint32_t sim_alloc(struct sim *sim, uint32_t stack, enum ebb_kind kind, uint64_t
         sim->live += count * (double)size;
         sim->peak = fmax(sim->peak, sim->live);
     }
-    must(ebb_vec_push(&sim->batches, (struct sim_batch){series, size, count, sampled, sim->now,
-                                                        death, false}));
+    must(ebb_vec_push(&sim->batches,
+                      (struct sim_batch){series, size, count, sampled, sim->now, death, false}));
     uint32_t batch = (uint32_t)sim->batches.len - 1;
     if (isfinite(death))
         push_death(sim, batch);
@@ -232,15 +245,21 @@ void sim_free(struct sim *sim, uint32_t index)
 static void look(struct sim *sim)
 {
     double resident = sim->base_bytes + sim->live + sim->kept_part * (sim->peak - sim->live);
-    struct ebb_observation observation = {
-        .time_s = sim->now, .allocs = sim->allocs, .frees = sim->frees,
-        .alloc_bytes = sim->alloc_bytes, .threads = sim->threads};
+    struct ebb_observation observation = {.time_s = sim->now,
+                                          .allocs = sim->allocs,
+                                          .frees = sim->frees,
+                                          .alloc_bytes = sim->alloc_bytes,
+                                          .threads = sim->threads};
     uint64_t pages = (uint64_t)(resident / 4096) * 4096;
-    observation.memory = (struct ebb_memory){
-        .rss = pages + (4 << 20), .rss_anonymous = pages, .rss_file = 4 << 20, .rss_peak = pages,
-        .virtual_size = pages + (64 << 20), .data_size = pages, .threads = sim->threads};
-    observation.limit = (struct ebb_limit){.limit_bytes = UINT64_MAX, .used_bytes = UINT64_MAX,
-                                           .source = "", .detail = ""};
+    observation.memory = (struct ebb_memory){.rss = pages + (4 << 20),
+                                             .rss_anonymous = pages,
+                                             .rss_file = 4 << 20,
+                                             .rss_peak = pages,
+                                             .virtual_size = pages + (64 << 20),
+                                             .data_size = pages,
+                                             .threads = sim->threads};
+    observation.limit = (struct ebb_limit){
+        .limit_bytes = UINT64_MAX, .used_bytes = UINT64_MAX, .source = "", .detail = ""};
     if (sim->limit_bytes)
         observation.limit = (struct ebb_limit){sim->limit_bytes, pages, "cgroup", "memory.max"};
     double variance = 0;
@@ -250,7 +269,8 @@ static void look(struct sim *sim)
         observation.live_bytes += point.live_bytes;
         double samples = (double)(point.alloc_samples - point.free_samples);
         if (samples > 0) {
-            double weight = point.live_objects / samples, size = point.live_bytes / samples / weight;
+            double weight = point.live_objects / samples,
+                   size = point.live_bytes / samples / weight;
             variance += samples * weight * (weight - 1) * size * size;
         }
         must(ebb_vec_push(&sim->evidence.series.items[i].points, point));

@@ -20,19 +20,24 @@ struct sim_batch { /* blocks that were born together and die together */
     bool dead;
 };
 
+struct sim_death {
+    double time;
+    uint32_t batch;
+};
+
 struct sim {
     struct ebb_evidence evidence;
     uint64_t random;
     double now, seconds, next_look, look_every;
-    double base_bytes;   /* anonymous memory that is no heap */
-    double kept_part;    /* of freed memory, what stays resident: 0 to 1 */
-    double live, peak;   /* exact */
+    double base_bytes; /* anonymous memory that is no heap */
+    double kept_part;  /* of freed memory, what stays resident: 0 to 1 */
+    double live, peak; /* exact */
     uint64_t allocs, frees, alloc_bytes;
     uint64_t threads;
     uint64_t limit_bytes; /* 0: none */
     struct sim_batches EBB_VEC(struct sim_batch) batches;
-    struct sim_heap EBB_VEC(uint32_t) deaths; /* a binary heap of batches, the next to die first */
-    struct ebb_points now_of; /* of each series */
+    struct sim_heap EBB_VEC(struct sim_death) deaths; /* a binary heap, the next to die first */
+    struct ebb_points now_of;                         /* of each series */
 };
 
 #define SIM_PERIOD (512 << 10)
@@ -43,13 +48,13 @@ void sim_free_all(struct sim *sim);
 double sim_uniform(struct sim *sim); /* (0, 1) */
 double sim_exponential(struct sim *sim, double mean);
 
-/* A stack by its frames, the leaf first: "malloc@c < insert#20 < main#9". Behind @ the module: c libc,
- * g GLib, + libstdc++, p python3, r redis-server; without one the program itself. Behind # the line.
- * The same text gives the same number. */
+/* A stack by its frames, the leaf first: "malloc@c < insert#20 < main#9". Behind @ the module: c
+ * libc, g GLib, + libstdc++, p python3, r redis-server; without one the program itself. Behind #
+ * the line. The same text gives the same number. */
 uint32_t sim_stack(struct sim *sim, const char *frames);
 
-/* Allocates `count` blocks of `size` bytes; they are freed at time `death` (INFINITY: never). Returns
- * a handle for sim_free. */
+/* Allocates `count` blocks of `size` bytes; they are freed at time `death` (INFINITY: never).
+ * Returns a handle for sim_free. */
 uint32_t sim_alloc(struct sim *sim, uint32_t stack, enum ebb_kind kind, uint64_t size, double count,
                    double death);
 void sim_free(struct sim *sim, uint32_t batch);

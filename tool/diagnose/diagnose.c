@@ -13,10 +13,6 @@
 /* What a window promises: growth of this many bytes per second is found. */
 static const double PROMISE = 102400;
 
-/* Sampled blocks that must be expected for two (five) to be seen in 95 % of all windows: two are
- * enough when the exact signals are quiet enough to testify, five stand alone. */
-static const double EXPECTED_WITH_WITNESS = 4.75, EXPECTED_ALONE = 9.16;
-
 struct verdicts EBB_VEC(struct ebb_verdict);
 
 /* ---- one verdict ---- */
@@ -197,16 +193,23 @@ static bool has_witness(const struct ebb_study *study, double rate)
            (study->blocks.known && growth / fmax(block, 1) > 4 * study->blocks.course.noise);
 }
 
+/* How many samples must be expected for `needed` to be seen in 95 % of all windows. */
+static double expected_for(double needed)
+{
+    return needed + 1.65 * sqrt(needed) + 0.5;
+}
+
 static double smallest_detectable(const struct ebb_study *study)
 {
     double period = (double)study->evidence->period;
     double least = fmax(EBB_LEAST_RATE, EBB_LEAST_GROWTH / study->span);
     if (period <= 1)
         return fmax(least, 8 / study->span);
-    double witnessed = fmax(EXPECTED_WITH_WITNESS * period / study->span, least);
+    double witnessed =
+        fmax(expected_for(ebb_samples_needed(study, true)) * period / study->span, least);
     if (study->n >= 6 && has_witness(study, witnessed))
         return witnessed;
-    return fmax(EXPECTED_ALONE * period / study->span, least);
+    return fmax(expected_for(ebb_samples_needed(study, false)) * period / study->span, least);
 }
 
 /* Growth that the exact signals show and no verdict explains, bytes per second; 0 when there is
@@ -242,7 +245,7 @@ static const char *find_caution(const struct ebb_study *study, const struct ebb_
                                 struct ebb_arena *arena)
 {
     const struct ebb_evidence *evidence = study->evidence;
-    double needed = EXPECTED_ALONE * (double)evidence->period / PROMISE;
+    double needed = report->smallest_detectable_growth * study->span / PROMISE;
     double hidden = unexplained(study);
     const struct ebb_group *filling = filling_group(study);
     char site[160];
@@ -268,10 +271,10 @@ static const char *find_caution(const struct ebb_study *study, const struct ebb_
             ebb_bytes(hidden).text,
             ebb_seconds(fmax(12 * (double)evidence->period / hidden, 2 * study->span)).text);
     if (report->smallest_detectable_growth > PROMISE * 1.02 && report->healthy)
-        return ebb_arena_printf(
-            arena, "This window finds growth of %s/s and more; for %s/s look for %s.",
-            ebb_bytes(report->smallest_detectable_growth).text, ebb_bytes(PROMISE).text,
-            ebb_seconds(fmax(ceil(needed / 10) * 10, 30)).text);
+        return ebb_arena_printf(arena,
+                                "This window finds growth of %s/s and more; for %s/s look for %s.",
+                                ebb_bytes(report->smallest_detectable_growth).text,
+                                ebb_bytes(PROMISE).text, ebb_seconds(ceil(needed / 10) * 10).text);
     if (filling && report->healthy)
         return ebb_arena_printf(
             arena,

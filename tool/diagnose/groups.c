@@ -375,7 +375,7 @@ static bool grows_in_step(const struct ebb_group *map, const struct ebb_group *v
     double map_entries = map->entry_objects, others = values->entry_objects;
     if (map_entries <= 0 || others <= 0 || map->retained < 4 || values->retained < 4)
         return false;
-    double tolerance = fmin(fmax(0.3, 2 * sqrt(1 / map->retained + 1 / values->retained)), 0.6);
+    double tolerance = fmin(fmax(0.3, 3 * sqrt(1 / map->retained + 1 / values->retained)), 0.6);
     return fabs(log(others / map_entries)) <= tolerance;
 }
 

@@ -30,7 +30,7 @@ static bool is_supported(const struct ebb_study *study, double bytes_rate, doubl
 /* Whether the last third of `signal` leaves no room for what is claimed of it. */
 static bool refutes(const struct ebb_signal *signal, double claim)
 {
-    return signal->known && signal->course.thirds[2] + 3 * signal->course.noise < 0.2 * claim / 3;
+    return signal->known && signal->course.thirds[2] + 2 * signal->course.noise < 0.3 * claim / 3;
 }
 
 static bool is_refuted(const struct ebb_study *study, const struct ebb_group *group)
@@ -41,13 +41,15 @@ static bool is_refuted(const struct ebb_study *study, const struct ebb_group *gr
 
 /* ---- the spread of births ---- */
 
-/* A load that ended and left a steady rest behind: the rate fell sharply once and then held, where a
- * warm-up falls at every step alike. Counts alone mistake one for the other; the signals do not. */
+/* A load that ended and left a steady rest behind: the rate fell sharply once and then held, where
+ * a warm-up falls at every step alike. Counts alone mistake one for the other; the signals do not.
+ */
 static bool has_knee(const struct ebb_study *study, const struct ebb_group *group)
 {
     const double *third = group->retained_thirds;
-    double enough = study->blocks.steady || study->anonymous.steady ? 8 : 60;
-    return third[1] >= enough && third[2] >= enough && third[2] >= 0.6 * third[1] &&
+    bool witness = study->blocks.steady || study->anonymous.steady;
+    double enough = witness ? 5 : 60, held = witness ? 0.35 : 0.6;
+    return third[1] >= enough && third[2] >= enough && third[2] >= held * third[1] &&
            third[1] / third[0] < 0.5 * third[2] / third[1];
 }
 
@@ -62,20 +64,26 @@ static bool is_spread(const struct ebb_study *study, const struct ebb_group *gro
     if (k >= 3 && group->concentration > (k < 8 ? 0.85 : 0.7))
         return false;
     if (k >= 20)
-        return first >= fmax(2, 0.05 * k) && first + middle >= 0.2 * k;
-    if (k >= 8)
+        return first >= fmax(2, 0.03 * k) && first + middle >= 0.2 * k;
+    if (k >= 12)
         return first >= 1;
+    if (k >= 5)
+        return first + middle >= 2;
     return first + middle >= 1;
 }
 
-/* Fewer than a fair share in the last third, beyond chance. */
+/* Fewer than a fair share in the last third, beyond chance: beyond more of it when the exact
+ * signals still climb by as much as the group does. */
 static bool has_stopped(const struct ebb_study *study, const struct ebb_group *group)
 {
     const double *third = group->retained_thirds;
     double k = third[0] + third[1] + third[2];
     if (k <= 0)
         return true;
-    double share = third[2] / k, chance = 1.65 * sqrt(2.0 / 9 / k);
+    double share = third[2] / k, chance = sqrt(2.0 / 9 / k);
+    double rate = group->growth.rate, objects = group->growth.objects_rate;
+    bool alone = is_supported(study, 2.5 * rate, 2.5 * objects); /* it makes most of the climb */
+    chance *= alone ? 3.3 : is_supported(study, rate, objects) ? 2.6 : 1.65;
     if (share >= 0.2 || (k < PLENTY && share + chance >= 1.0 / 3))
         return false;
     return !has_knee(study, group) && (share < 0.16 || k < PLENTY || share + 2 * chance < 1.0 / 3);
@@ -132,13 +140,20 @@ static bool is_sawtooth(const struct ebb_group *group)
     return group->course.shape == EBB_SHAPE_SAWTOOTH && fall > 4 * sqrt(group->churn + 1) + 2;
 }
 
-/* Groups in which anything was sampled that could have been taken for growth. */
-static size_t count_active(const struct ebb_study *study)
+/* Of many groups some look grown by chance: the more there are in which anything was retained, the
+ * more it takes. A normal deviate of z is exceeded by chance about once in exp(z² / 2). */
+static double least_deviate(const struct ebb_study *study, bool supported)
 {
-    size_t active = 1;
+    double candidates = 0;
     for (size_t i = 0; i < study->groups.len; i++)
-        active += study->groups.items[i].retained >= 2;
-    return active;
+        candidates += study->groups.items[i].retained >= 2;
+    return sqrt(2 * log((supported ? 2 : 50) * fmax(candidates, 1)));
+}
+
+double ebb_samples_needed(const struct ebb_study *study, bool supported)
+{
+    double z = least_deviate(study, supported);
+    return fmax(ceil(z * z), 2); /* of k blocks none of which was freed, the deviate is √k */
 }
 
 static void prove_counted(struct ebb_study *study, struct ebb_group *group)
@@ -155,15 +170,13 @@ static void prove_counted(struct ebb_study *study, struct ebb_group *group)
     }
     if (k < PLENTY && is_refuted(study, group))
         return;
-    /* Of many groups some look grown by chance: the more there are, the more it takes to stand
-     * without support. */
     bool supported = is_supported(study, group->growth.rate, group->growth.objects_rate);
-    if (!supported && z * z / 2 < log(50 * (double)count_active(study)))
+    if (z < least_deviate(study, supported))
         return;
     if (k >= 20 && z >= 4) {
         double doubt = 0.06 * exp(-(z - 4) / 3) + (supported ? 0.01 : 0.03);
         accept(group, EBB_PROOF_COUNTED, 1 - doubt);
-    } else if (lost <= 0.15 * k + 0.5) {
+    } else if (lost <= 0.15 * k + 0.5 && group->deaths <= 0.5 * k + 1) {
         accept(group, supported ? EBB_PROOF_SUPPORTED : EBB_PROOF_COUNTED, supported ? 0.9 : 0.7);
     }
 }
@@ -211,8 +224,8 @@ static void prove_table(struct ebb_study *study, struct ebb_group *group)
 static void judge_threads(struct ebb_study *study, struct ebb_group *group)
 {
     double k = group->retained, lost = group->lost;
-    if (k < 5 || group->gain < 2.2 * sqrt(k + lost) || !is_spread(study, group) || has_stopped(study, group) ||
-        is_sawtooth(group))
+    if (k < 5 || group->gain < 2.2 * sqrt(k + lost) || !is_spread(study, group) ||
+        has_stopped(study, group) || is_sawtooth(group))
         return;
     group->growth.rate = 0;
     group->growth.objects_rate = group->gain / study->span;
@@ -236,7 +249,7 @@ static void judge(struct ebb_study *study, struct ebb_group *group)
 
 /* ---- few samples: who deserves the support? ---- */
 
-/* What the groups that stand on their own explain of the exact signals. */
+/* What the groups that stand on their own explain of the exact signals, at most. */
 struct explained {
     double bytes, objects;
 };
@@ -244,8 +257,9 @@ struct explained {
 static struct explained add_explained(struct explained sum, const struct ebb_group *group)
 {
     if (group->growth.confidence > 0) {
-        sum.bytes += group->growth.rate;
-        sum.objects += group->growth.objects_rate;
+        double most = group->growth.interval[1] / fmax(group->growth.rate, 1);
+        sum.bytes += group->growth.rate * most;
+        sum.objects += group->growth.objects_rate * most;
     }
     return sum;
 }
@@ -285,7 +299,6 @@ static void share_support(struct ebb_study *study)
     }
 }
 
-
 /* The group with most retained samples among those with too few, if it lost none. */
 static struct ebb_group *best_suspect(struct ebb_study *study)
 {
@@ -312,7 +325,8 @@ static void judge_suspect(struct ebb_study *study)
         return;
     bool open = (study->blocks.steady && sum.objects < 0.5 * study->blocks.rate) ||
                 (study->anonymous.steady && sum.bytes < 0.5 * study->anonymous.rate);
-    if (open && is_room_for(study, sum, suspect))
+    if (open && is_room_for(study, sum, suspect) &&
+        suspect->retained >= ebb_samples_needed(study, true))
         accept(suspect, EBB_PROOF_SUPPORTED,
                suspect->retained >= 4   ? 0.85
                : suspect->retained >= 3 ? 0.75

@@ -4,34 +4,79 @@
 
 #include <math.h>
 
-/* What the knee of a start-up must leave behind to count as steady. */
-static const double SHARE_OF_LAST_THIRD = 0.28;
+/* What the last two of six troughs add to the rise of all: 0.4 of an even rise, less of a warm-up.
+ */
+static const double LAST_SHARE = 0.22;
 
-/* Steady: the course is a rise that goes on, its troughs climb too, and it stands well out of the
- * noise. Looked at over the whole window, and over its last three quarters alone, because a
- * start-up may tower over everything after it; the part must then be straight. */
+/* Noise this small against the rise leaves the shape to be judged point by point. */
+static const double CLEAN = 0.03;
+
+/* A line through y, by least squares, and the standard error of its slope. What wanders without aim
+ * looks like a trend to the usual formula, which takes deviations for independent: the error is
+ * widened by their correlation from one look to the next, as for a first-order process. */
+struct line {
+    double slope, error;
+};
+
+static struct line fit_line(const double *x, const double *y, size_t n)
+{
+    double mean_x = 0, mean_y = 0, xx = 0, xy = 0;
+    for (size_t i = 0; i < n; i++) {
+        mean_x += x[i] / (double)n;
+        mean_y += y[i] / (double)n;
+    }
+    for (size_t i = 0; i < n; i++) {
+        xx += (x[i] - mean_x) * (x[i] - mean_x);
+        xy += (x[i] - mean_x) * (y[i] - mean_y);
+    }
+    double slope = xx > 0 ? xy / xx : 0, squares = 0, neighbours = 0, before = 0;
+    for (size_t i = 0; i < n; i++) {
+        double deviation = y[i] - mean_y - slope * (x[i] - mean_x);
+        squares += deviation * deviation;
+        neighbours += deviation * before;
+        before = deviation;
+    }
+    double correlation = squares > 0 ? fmin(fmax(neighbours / squares, 0), 0.9) : 0;
+    double error = n > 2 && xx > 0 ? sqrt(squares / (double)(n - 2) / xx) : 0;
+    return (struct line){slope, error * sqrt((1 + correlation) / (1 - correlation))};
+}
+
+/* The troughs climb all the time, well out of the noise, and where the noise lets one see it the
+ * course is no curve and no step. */
+static bool climbs(const struct ebb_course *course)
+{
+    bool clean = course->noise < CLEAN * course->net;
+    return course->floor_rises >= 4 && course->floor_net > 4 * course->noise &&
+           course->shape != EBB_SHAPE_STEP && course->shape != EBB_SHAPE_SAWTOOTH &&
+           (!clean || course->shape == EBB_SHAPE_STEADY);
+}
+
+/* A slope that stands out, and does so no less in the second half. */
+static bool is_straight(const double *x, const double *y, size_t n, double *rate)
+{
+    struct line whole = fit_line(x, y, n), late = fit_line(x + n / 2, y + n / 2, n - n / 2);
+    *rate = whole.slope;
+    return whole.slope > 4 * whole.error && late.slope > 2 * late.error &&
+           late.slope + late.error >= 0.65 * whole.slope;
+}
+
+/* Looks at the whole window, and at its last three quarters alone, because a start-up may tower
+ * over everything after it. */
 static void judge(struct ebb_study *study, struct ebb_signal *signal)
 {
-    size_t n = study->n;
+    size_t n = study->n, skip = n / 4;
     signal->course = ebb_course(study->times, signal->values, n, 0);
     const struct ebb_course *whole = &signal->course;
-    bool climbs = whole->floor_rises >= 4 && whole->floor_net > 4 * whole->noise;
-    if (n >= 6 && climbs && whole->last_share >= 0.2 &&
-        (whole->shape == EBB_SHAPE_STEADY || whole->floor_rises == 5)) {
-        signal->steady = whole->shape != EBB_SHAPE_SLOWING && whole->shape != EBB_SHAPE_STEP;
-        signal->rate = whole->net / study->span;
-    }
-    size_t skip = n / 4;
-    if (signal->steady || n - skip < 8)
-        return;
-    const double *x = study->times + skip, *y = signal->values + skip;
-    double span = x[n - skip - 1] - x[0];
-    struct ebb_course part = ebb_course(x, y, n - skip, 0);
-    if (part.shape == EBB_SHAPE_STEADY && part.floor_rises >= 4 &&
-        part.floor_net > 4 * part.noise && part.last_share >= SHARE_OF_LAST_THIRD &&
-        part.time_constant > span) {
+    if (n >= 6 && climbs(whole) && whole->floor_last >= LAST_SHARE * whole->floor_net) {
         signal->steady = true;
-        signal->rate = part.net / span;
+        signal->rate = whole->net / study->span;
+    } else if (n - skip >= 8) {
+        const double *x = study->times + skip, *y = signal->values + skip;
+        struct ebb_course part = ebb_course(x, y, n - skip, 0);
+        double rate;
+        signal->steady = (climbs(&part) || whole->floor_rises == 5) &&
+                         part.shape != EBB_SHAPE_STEP && is_straight(x, y, n - skip, &rate);
+        signal->rate = signal->steady ? rate : 0;
     }
 }
 
