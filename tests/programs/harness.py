@@ -7,6 +7,7 @@ starts runs in a session of its own, which is killed as a whole at the case's en
 one temporary directory. Light cases run a few at a time, heavy ones alone."""
 
 import concurrent.futures
+import glob
 import json
 import os
 import pathlib
@@ -251,8 +252,11 @@ class Bench:
         for pid in self.left:
             try:
                 os.kill(pid, signal.SIGKILL)
+                self.wait_for("the end", lambda pid=pid: not is_running(pid), 10)
             except ProcessLookupError:
                 pass
+            for record in glob.glob(f"/dev/shm/ebb-{pid}-*"):  # it waits for a reader
+                os.unlink(record)
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
