@@ -443,10 +443,12 @@ void ebb_reader_attach(struct ebb_reader *reader)
     write_word(reader, offsetof(struct ebb_channel_header, reader_pid), (uint32_t)getpid());
 }
 
-/* Removes the record, unless the path now names another file or one that is no longer in the
- * channel's directory (a copy that somebody keeps). */
-static void remove_record(const struct ebb_reader *reader)
+/* Unless the path now names another file or one that is no longer in the channel's directory (a copy
+ * that somebody keeps). */
+void ebb_reader_remove(struct ebb_reader *reader)
 {
+    if (ebb_reader_alive(reader))
+        return;
     static const char records[] = EBB_CHANNEL_DIRECTORY "/" EBB_CHANNEL_PREFIX;
     struct stat ours, named;
     if (strncmp(reader->identity.path, records, sizeof records - 1) == 0 &&
@@ -459,7 +461,6 @@ void ebb_reader_done(struct ebb_reader *reader)
 {
     if (!ebb_reader_alive(reader)) {
         write_word(reader, offsetof(struct ebb_channel_header, reader_done), 1);
-        remove_record(reader);
         return;
     }
     const size_t offset = offsetof(struct ebb_channel_header, reader_pid);

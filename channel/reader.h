@@ -72,8 +72,11 @@ bool ebb_reader_alive(const struct ebb_reader *reader);
 
 /* Tells the writer that somebody reads, so that the record is kept at exit. */
 void ebb_reader_attach(struct ebb_reader *reader);
-/* Says that the last word was read. The record of a dead process is removed. */
+/* Says that the last word was read: detaches from a process that lives; marks the record of a dead
+ * one, which may still be read again until `ebb ps` clears it away. */
 void ebb_reader_done(struct ebb_reader *reader);
+/* Removes the record of a dead process; that of a live one stays. */
+void ebb_reader_remove(struct ebb_reader *reader);
 
 /* Copies the record. `snapshot` is overwritten (buffers of an earlier snapshot in it are reused;
  * zero-initialise it the first time). 0, or -EBADMSG and the line. O(entries). */

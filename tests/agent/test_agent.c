@@ -72,7 +72,7 @@ static void read_record(struct run *run, pid_t pid)
     if (ebb_reader_snapshot(reader, &run->snapshot, &error) != 0)
         fail_msg("%s", error.text);
     if (!ebb_reader_alive(reader))
-        ebb_reader_done(reader);
+        ebb_reader_remove(reader);
     ebb_reader_close(reader);
 }
 

@@ -653,6 +653,8 @@ static void life_and_death(void **state)
 
     int copy = open(name, O_RDONLY | O_CLOEXEC);
     ebb_reader_done(reader);
+    assert_int_equal(access(name, F_OK), 0); /* can be read again */
+    ebb_reader_remove(reader);
     assert_int_equal(access(name, F_OK), -1);
     uint32_t done = 0;
     assert_int_equal(
@@ -727,6 +729,7 @@ static void only_plain_files_of_ours(void **state)
     /* Copies elsewhere are never removed. */
     assert_int_equal(ebb_reader_open_path(path, &reader, &error), 0);
     ebb_reader_done(reader);
+    ebb_reader_remove(reader);
     ebb_reader_close(reader);
     assert_int_equal(access(path, F_OK), 0);
     if (geteuid() == 0) {

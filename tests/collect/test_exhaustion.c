@@ -98,7 +98,7 @@ static void watch_record(const char *path)
         ebb_symbolizer_free(symbolizer);
         return;
     }
-    struct ebb_process *process = ebb__process_new(reader, "target", symbolizer);
+    struct ebb_process *process = ebb__process_new(reader, false, "target", symbolizer);
     if (process) {
         code = ebb__process_observe(process, &error);
         if (code < 0)
@@ -148,7 +148,7 @@ static void test_file(void **state)
     write_record(record);
     assert_int_equal(ebb_reader_open_path(record, &reader, NULL), 0);
     struct ebb_symbolizer *symbolizer = ebb_symbolizer_new();
-    struct ebb_process *process = ebb__process_new(reader, "target", symbolizer);
+    struct ebb_process *process = ebb__process_new(reader, false, "target", symbolizer);
     assert_int_equal(ebb__process_profile(process, "heap", &profile, NULL), 0);
     assert_int_equal(ebb_profile_write_file(profile, path, NULL), 0);
     ebb_profile_free(profile);

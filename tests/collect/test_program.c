@@ -389,6 +389,11 @@ static void test_keep_and_attach(void **state)
     assert_string_equal(evidence->end_reason, "was killed or crashed");
     assert_true(leak_of(evidence)->live_objects > 10);
     close_opened(false, 0);
+    assert_int_equal(records_of(pid), 1); /* not ours: it can be read again */
+    struct ebb_reader *reader;
+    assert_int_equal(ebb_reader_open(pid, &reader, NULL), 0);
+    ebb_reader_remove(reader);
+    ebb_reader_close(reader);
     assert_int_equal(records_of(pid), 0);
 }
 

@@ -24,6 +24,7 @@ enum {
 
 struct ebb_process {
     struct ebb_reader *reader; /* NULL: done with */
+    bool ours;                 /* see ebb__process_new */
     struct ebb_identity identity;
     struct ebb_snapshot snapshot; /* the newest */
     struct ebb_symbolizer *symbolizer;
@@ -34,7 +35,7 @@ struct ebb_process {
     uint64_t first_ns, last_ns;                     /* of the observations */
 };
 
-struct ebb_process *ebb__process_new(struct ebb_reader *reader, const char *target,
+struct ebb_process *ebb__process_new(struct ebb_reader *reader, bool ours, const char *target,
                                      struct ebb_symbolizer *symbolizer)
 {
     struct ebb_process *process = calloc(1, sizeof *process);
@@ -43,6 +44,7 @@ struct ebb_process *ebb__process_new(struct ebb_reader *reader, const char *targ
         return NULL;
     }
     process->reader = reader;
+    process->ours = ours;
     process->identity = *ebb_reader_identity(reader);
     process->symbolizer = ebb__symbolizer_new_beside(symbolizer);
     struct ebb_evidence *evidence = &process->evidence;
@@ -512,6 +514,8 @@ int ebb__process_observe(struct ebb_process *process, struct ebb_error *error)
         return 0;
     note_end(process);
     ebb_reader_done(process->reader);
+    if (process->ours)
+        ebb_reader_remove(process->reader);
     ebb_reader_close(process->reader);
     process->reader = NULL;
     return 1;

@@ -9,9 +9,10 @@
 
 struct ebb_process;
 
-/* Takes over the reader (also when it fails; NULL: out of memory). `target` is copied into the
- * evidence. Symbols are shared with `symbolizer`, which must outlive the process. */
-struct ebb_process *ebb__process_new(struct ebb_reader *reader, const char *target,
+/* Takes over the reader (also when it fails; NULL: out of memory). `ours`: we started the program,
+ * so its record is removed once it was read to the end; others' are only marked as read. `target` is
+ * copied into the evidence. Symbols are shared with `symbolizer`, which must outlive the process. */
+struct ebb_process *ebb__process_new(struct ebb_reader *reader, bool ours, const char *target,
                                      struct ebb_symbolizer *symbolizer);
 void ebb__process_free(struct ebb_process *process); /* NULL is fine */
 

@@ -85,7 +85,8 @@ static struct ebb_program *new_program(char *const *words, size_t count)
 /* Takes over the reader. */
 static int add_process(struct ebb_program *program, struct ebb_reader *reader)
 {
-    struct ebb_process *process = ebb__process_new(reader, program->target, program->symbolizer);
+    struct ebb_process *process =
+        ebb__process_new(reader, program->started, program->target, program->symbolizer);
     if (!process)
         return -ENOMEM;
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
@@ -442,7 +443,7 @@ static void end_program(struct ebb_program *program, double grace_s)
     wait_for_all(program, KILL_PATIENCE_S);
 }
 
-/* Reads the records of processes that are gone a last time, which removes them. */
+/* Reads the records of processes that are gone a last time, which removes ours. */
 static void collect_the_dead(struct ebb_program *program)
 {
     discover(program);

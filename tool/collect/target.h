@@ -34,7 +34,7 @@ int ebb_target_open(char *const *words, size_t count, bool is_command,
                     struct ebb_error *error);
 
 /* Lets go. A started program that still runs is ended (SIGTERM, after `grace_s` SIGKILL) unless
- * `keep`. Records of processes that are gone are removed once they were read. */
+ * `keep`, and the records of its processes that are gone are removed. */
 void ebb_target_close(struct ebb_target *target, bool keep, double grace_s);
 
 /* Looks once: adds an observation to every subject, discovering new ones. 0; 1 when the target has

@@ -80,7 +80,7 @@ static int visit(void *context, const struct ebb_identity *identity, bool alive,
         return 0;
     alive = alive && ebb_reader_alive(reader);
     if (!alive && (done || listing->clear)) {
-        ebb_reader_done(reader);
+        ebb_reader_remove(reader);
         listing->cleared++;
     } else {
         look_at(listing, &process, reader, alive);
