@@ -55,7 +55,7 @@ struct ebb_label {
 };
 
 struct ebb_profile {
-    struct ebb_arena arena;
+    struct ebb_arena arena; /* texts and comments; the other arrays are malloc'ed one by one */
 
     char **strings;
     size_t string_count;

@@ -21,7 +21,7 @@ int ebb__window_advance(struct ebb_window *window, size_t used, struct ebb_error
         memmove(window->bytes, window->bytes + used, window->size);
     if (window->size == window->capacity) {
         size_t grown = window->capacity ? window->capacity * 2 : FIRST_WINDOW;
-        unsigned char *bytes = realloc(window->bytes, grown + EBB_WINDOW_SLACK);
+        unsigned char *bytes = realloc(window->bytes, grown);
         if (!bytes)
             return ebb_error_set(error, -ENOMEM, "%s: out of memory while reading", name);
         window->bytes = bytes;
@@ -33,7 +33,6 @@ int ebb__window_advance(struct ebb_window *window, size_t used, struct ebb_error
         return failed;
     window->ended = got < room;
     window->size += got;
-    memset(window->bytes + window->size, 0, EBB_WINDOW_SLACK);
     return 0;
 }
 

@@ -16,9 +16,7 @@ int ebb__profile_set_flags(struct ebb_profile *profile);
 uint32_t ebb__builder_location(struct ebb_profile_builder *builder,
                                const struct ebb_location *location, const struct ebb_line *lines);
 
-/* A piece of a file in memory that is filled from a source: bytes[0] .. bytes[size - 1], and after
- * them EBB_WINDOW_SLACK bytes that may be read but mean nothing. */
-enum { EBB_WINDOW_SLACK = 16 };
+/* A piece of a file in memory that is filled from a source: bytes[0] .. bytes[size - 1]. */
 struct ebb_window {
     struct ebb_source *source;
     unsigned char *bytes;
