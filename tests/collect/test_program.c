@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "channel/layout.h"
+#include "channel/reader.h"
 #include "tool/collect/target.h"
 
 #include <errno.h>
