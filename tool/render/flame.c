@@ -15,7 +15,7 @@ static int compare_down(const void *left, const void *right)
     return (a < b) - (a > b);
 }
 
-/* The width that no more than `most` frames exceed, at least `least`. */
+/* A width that about `most` frames have or exceed, at least `least`. */
 static int find_width(const struct ebb_calltree *tree, int64_t least, size_t most, int64_t *width)
 {
     struct widths EBB_VEC(int64_t) widths = {0};
@@ -29,15 +29,16 @@ static int find_width(const struct ebb_calltree *tree, int64_t least, size_t mos
     if (widths.len > most) {
         qsort(widths.items, widths.len, sizeof *widths.items, compare_down);
         *width = widths.items[most - 1];
-        if (widths.items[most] == *width && widths.items[0] > *width)
-            *width += 1; /* there are many of this width: none of them */
+        /* Not some of many that are equally wide, but none, unless little would be left. */
+        if (widths.items[most] == *width && widths.items[most / 2] > *width)
+            *width += 1;
     }
     ebb_vec_free(&widths);
     return 0;
 }
 
-/* The depth down to which there are no more than `most` frames. Only stacks of absurd depth, whose
- * frames are all equally wide, are cut by this. */
+/* The depth down to which there are no more than `most` frames. Cuts only where very many are
+ * equally wide, as in stacks of absurd depth. */
 static int find_depth(const struct ebb_calltree *tree, size_t most, struct ebb_flame_cut *cut)
 {
     uint32_t deepest = 0;

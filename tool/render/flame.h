@@ -17,7 +17,7 @@
 
 enum { EBB_FLAME_MOST = 100000 }; /* frames, of both trees of a page */
 /* The fraction for trees of which frames never come to be a pixel wide unless zoomed to. */
-#define EBB_FLAME_SMALLEST 0.0001
+#define EBB_FLAME_SMALLEST 0.00002
 
 struct ebb_flame_options {
     const char *title; /* NULL: made of the value's name and the program's */

@@ -29,7 +29,7 @@ function say(value, sign) {
 
 function percent(part, whole) {
   const ratio = whole ? part / whole * 100 : 0, size = Math.abs(ratio);
-  return (size === 0 ? '0' : size < 0.01 ? '<0.01' : ratio.toFixed(size < 10 ? 2 : 1)) + '%';
+  return (size === 0 ? '0' : size < 0.01 ? '<0.01' : ratio.toFixed(size < 10 ? 2 : size > 99.95 && size < 100.05 ? 0 : 1)) + '%';
 }
 
 // "parse /build/src/json.c:41" fits better as "parse json.c:41".
