@@ -18,6 +18,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -173,6 +174,18 @@ static void before_fork(void);
 static void after_fork(void);
 static void in_child(void);
 
+/* Whether calls to `function`, as the program resolved it, end in an object before ours. An address
+ * in an executable that is not position-independent may just be its stub for calling ours: the
+ * symbol there is undefined. */
+static bool is_someone_elses(const void *function)
+{
+    Dl_info info;
+    const ElfW(Sym) *symbol = NULL;
+    return !ebb_agent_owns((uintptr_t)function) &&
+           dladdr1(function, &info, (void **)&symbol, RTLD_DL_SYMENT) != 0 && symbol &&
+           symbol->st_shndx != SHN_UNDEF;
+}
+
 /* Starts the agent, once libc can be used: before that `environ` is NULL. */
 static void start(void)
 {
@@ -189,7 +202,7 @@ static void start(void)
 
     own = ebb_agent_object_of(&mode);
     const void *allocator = ebb_real_symbol("malloc"), *seen = dlsym(RTLD_DEFAULT, "malloc");
-    bool is_ours = ebb_agent_owns((uintptr_t)seen);
+    bool is_ours = !is_someone_elses(seen);
     if (!is_ours) /* the program brings its own, and never calls ours */
         config.agent_flags |= EBB_AGENT_NO_MALLOC;
     Dl_info info;
