@@ -288,6 +288,31 @@ class AfterTheEnd(unittest.TestCase):
             text = self.last_profile(["python3", "-c", script], 128 + number)
             self.assertIn("PyEval", text, name)
 
+    def records(self, program):
+        """The records whose executable is this copy of a program."""
+        return [path for path in pathlib.Path("/dev/shm").glob("ebb-*") if program.encode() in path.read_bytes()[:4096]]
+
+    def test_one_record_outlives_a_crash(self):
+        with tempfile.TemporaryDirectory() as directory:
+            program = shutil.copy(SERVICE, directory + "/service-of-this-test")
+            ebb("run", "--http", "off", "--", program, "leaky", "--seconds", "1")
+            self.assertEqual(self.records(program), [])
+            for _ in range(2):
+                with Run(program, "leaky", "--seconds", "60") as run:
+                    time.sleep(3)
+                    os.kill(run.pid, signal.SIGKILL)
+                    self.assertEqual(run.process.wait(10), 137)
+                    self.assertIn(f"`ebb doctor {run.pid}`", run.stderr())
+            left = self.records(program)
+            self.assertEqual([path.name.split("-")[1] for path in left], [str(run.pid)])
+            done = ebb("heap", str(run.pid), "-o", directory + "/last.pb.gz")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            done = ebb("doctor", str(run.pid))
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn("settings_insert", done.stdout)
+            ebb("ps")
+            self.assertEqual(self.records(program), [])
+
     def test_a_waiting_delta_is_answered(self):
         with Run(SERVICE, "leaky", "--seconds", "2") as run:
             self.assertEqual(run.get("heap?seconds=600")[:2], b"\x1f\x8b")

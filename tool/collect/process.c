@@ -25,6 +25,7 @@ enum {
 struct ebb_process {
     struct ebb_reader *reader; /* NULL: done with */
     bool ours;                 /* see ebb__process_new */
+    bool keep_killed;          /* see ebb__process_keep_killed */
     struct ebb_identity identity;
     struct ebb_snapshot snapshot; /* the newest */
     struct ebb_symbolizer *symbolizer;
@@ -65,6 +66,11 @@ struct ebb_process *ebb__process_new(struct ebb_reader *reader, bool ours, const
     }
     ebb_reader_attach(reader);
     return process;
+}
+
+void ebb__process_keep_killed(struct ebb_process *process)
+{
+    process->keep_killed = true;
 }
 
 void ebb__process_free(struct ebb_process *process)
@@ -513,9 +519,12 @@ int ebb__process_observe(struct ebb_process *process, struct ebb_error *error)
     if (!ended)
         return 0;
     note_end(process);
-    ebb_reader_done(process->reader);
-    if (process->ours)
-        ebb_reader_remove(process->reader);
+    bool killed = !replaced && process->snapshot.state != EBB_STATE_EXITED;
+    if (!killed || !process->keep_killed) {
+        ebb_reader_done(process->reader);
+        if (process->ours)
+            ebb_reader_remove(process->reader);
+    }
     ebb_reader_close(process->reader);
     process->reader = NULL;
     return 1;

@@ -16,6 +16,9 @@ struct ebb_process *ebb__process_new(struct ebb_reader *reader, bool ours, const
                                      struct ebb_symbolizer *symbolizer);
 void ebb__process_free(struct ebb_process *process); /* NULL is fine */
 
+/* If the process is killed or crashes, its record stays and is not marked as read. */
+void ebb__process_keep_killed(struct ebb_process *process);
+
 struct ebb_evidence *ebb__process_evidence(struct ebb_process *process);
 const struct ebb_identity *ebb__process_identity(const struct ebb_process *process);
 

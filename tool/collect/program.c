@@ -36,6 +36,7 @@ struct ebb_program {
     uint64_t session; /* 0: one process, found by its pid */
     bool only_parent;
     bool foreground; /* in our process group */
+    bool keep_killed;
 
     pid_t pid;    /* of the started program, or the one process */
     bool started; /* by us */
@@ -94,6 +95,8 @@ static int add_process(struct ebb_program *program, struct ebb_reader *reader)
         ebb__process_free(process);
         return -ENOMEM;
     }
+    if (program->keep_killed && ebb__process_identity(process)->pid == program->pid)
+        ebb__process_keep_killed(process);
     return 0;
 }
 
@@ -116,6 +119,7 @@ int ebb__program_start(char *const *words, size_t count, const struct ebb_target
     program->session = ebb__launch_new_session();
     program->only_parent = options->only_parent;
     program->foreground = options->foreground;
+    program->keep_killed = options->keep_killed;
     const struct ebb_launch launch = {
         .agent = agent,
         .period = options->period ? options->period : DEFAULT_PERIOD,

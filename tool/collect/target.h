@@ -24,6 +24,7 @@ struct ebb_target_options {
     bool only_parent;     /* do not follow children */
     bool foreground;      /* a started program stays in our process group: it has the terminal, and
                              gets the terminal's signals by itself */
+    bool keep_killed;     /* when a started program is killed or crashes, its record stays, unread */
 };
 
 /* `words` are the command line's remaining arguments: one PID or path, several paths, or a command

@@ -3,6 +3,8 @@
  * The command stays out of the program's way: its input and output are the program's own, signals
  * are passed on, and its exit status is the program's (128 + N when signal N killed it). The port
  * is bound before the program starts, so a taken port costs nothing. */
+#include "base/vec.h"
+#include "channel/reader.h"
 #include "tool/collect/target.h"
 #include "tool/commands/command.h"
 #include "tool/commands/signals.h"
@@ -103,6 +105,65 @@ static int write_profiles(struct ebb_target *target, const char *directory, stru
     return failed;
 }
 
+/* ---- after a crash ---- */
+
+/* The record that the killed program left, among all. */
+struct remains {
+    pid_t pid;
+    struct ebb_identity newest;         /* the program's; pid 0 until found */
+    struct older EBB_VEC(char *) older; /* paths of records that its earlier runs left */
+};
+
+static int find_newest(void *context, const struct ebb_identity *identity, bool alive, bool done)
+{
+    struct remains *remains = context;
+    if (identity->pid != remains->pid || alive || done)
+        return 0;
+    remains->newest = *identity;
+    return 1;
+}
+
+static int find_older(void *context, const struct ebb_identity *identity, bool alive, bool done)
+{
+    (void)done;
+    struct remains *remains = context;
+    if (alive || strcmp(identity->executable, remains->newest.executable) != 0 ||
+        identity->started_realtime_ns >= remains->newest.started_realtime_ns)
+        return 0;
+    char *path = strdup(identity->path);
+    if (path && ebb_vec_push(&remains->older, path) < 0)
+        free(path);
+    return 0;
+}
+
+/* Says where to look when the program was killed. A service that crashes and is started again, over
+ * and over, shall not fill the machine's memory with records: the last one stays. */
+static void speak_of_the_dead(pid_t pid)
+{
+    struct remains *remains = calloc(1, sizeof *remains);
+    if (!remains)
+        return;
+    remains->pid = pid;
+    ebb_reader_list(0, find_newest, remains);
+    if (remains->newest.pid != 0) {
+        ebb_reader_list(0, find_older, remains);
+        for (size_t i = 0; i < remains->older.len; i++) {
+            struct ebb_reader *reader;
+            if (ebb_reader_open_path(remains->older.items[i], &reader, NULL) == 0) {
+                ebb_reader_remove(reader);
+                ebb_reader_close(reader);
+            }
+            free(remains->older.items[i]);
+        }
+        fprintf(stderr, "ebb run: `ebb doctor %d` says what process %d held when it was killed\n",
+                (int)pid, (int)pid);
+    }
+    ebb_vec_free(&remains->older);
+    free(remains);
+}
+
+/* ---- while it runs ---- */
+
 /* Passes signals on until the program ends. Keys of the terminal reach it without us: it is in our
  * process group. */
 static void wait_for_end(struct ebb_live *live, struct ebb_target *target)
@@ -162,7 +223,8 @@ static int run(int argc, char **argv)
     struct ebb_error error = {0};
     struct ebb_server *server = NULL;
     struct ebb_target *target = NULL;
-    const struct ebb_target_options target_options = {.period = options.period, .foreground = true};
+    const struct ebb_target_options target_options = {
+        .period = options.period, .foreground = true, .keep_killed = true};
     int code = options.directory ? make_directory(options.directory, &error) : 0;
     if (code == 0 && options.address)
         code = ebb_server_listen(options.address, options.token, &server, &error);
@@ -178,7 +240,10 @@ static int run(int argc, char **argv)
     }
     code = attend(&options, target, server, &error);
     int status = ebb_target_status(target);
+    pid_t pid = ebb_target_pid(target);
     ebb_target_close(target, code == 0, 5); /* what it left running in the background runs on */
+    if (status > 128)
+        speak_of_the_dead(pid);
     if (code < 0) {
         ebb_command_fail("run", "%s", error.text);
         return status ? status : 2;
