@@ -761,8 +761,8 @@ const struct scenario scenarios[] = {
     {"leak that speeds up", leak_that_speeds_up, "leak", "lose", NULL, 0, 0.99},
     {"leak in a library", leak_in_a_library, "leak", "read_feed", NULL, 1e6, 0.99},
 
-    {"hash map by hand", map_by_hand, "unbounded-map", "insert", NULL, 12000 * 78, 0.97},
-    {"hash map with helpers", map_with_helpers, "unbounded-map", "node_new", NULL, 12000 * 78,
+    {"hash map by hand", map_by_hand, "unbounded-map", "insert", NULL, 12000 * 90, 0.97},
+    {"hash map with helpers", map_with_helpers, "unbounded-map", "node_new", NULL, 12000 * 90,
      0.97},
     {"hash map with a fixed table", map_fixed_table, "unbounded-map", "cache_put", NULL, 1.5e6,
      0.99},

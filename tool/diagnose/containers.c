@@ -37,6 +37,8 @@ void ebb_function_base(const char *function, char *base, size_t size)
             angle--;
         } else if (angle > 0) {
             continue;
+        } else if (*at == ' ' && at[1] == '<') {
+            continue; /* operator< <int> */
         } else if (*at == ' ' && round == 0 && !is_operator) {
             length = 0; /* what came before was the return type */
         } else {

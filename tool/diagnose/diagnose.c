@@ -183,20 +183,24 @@ static int compare_harm(const void *left, const void *right)
 
 /* ---- how far the window can be trusted ---- */
 
-/* Whether a growth of `rate` would stand out of the noise of one of the exact signals. */
-static bool has_witness(const struct ebb_study *study, double rate)
-{
-    const struct ebb_observation *end = &study->evidence->observations.items[study->n - 1];
-    double block = end->allocs ? (double)end->alloc_bytes / (double)end->allocs : 1;
-    double growth = rate * study->span * 0.8;
-    return (study->anonymous.known && growth > 4 * study->anonymous.course.noise) ||
-           (study->blocks.known && growth / fmax(block, 1) > 4 * study->blocks.course.noise);
-}
-
 /* How many samples must be expected for `needed` to be seen in 95 % of all windows. */
 static double expected_for(double needed)
 {
     return needed + 1.65 * sqrt(needed) + 0.5;
+}
+
+/* The growth that stands out of the noise of the clearer one of the exact signals: four standard
+ * errors of a slope. INFINITY without signals. */
+static double clear_of_noise(const struct ebb_study *study)
+{
+    const struct ebb_observation *end = &study->evidence->observations.items[study->n - 1];
+    double block = end->allocs ? (double)end->alloc_bytes / (double)end->allocs : 1;
+    double least = INFINITY;
+    if (study->anonymous.known)
+        least = fmin(least, 4 * study->anonymous.course.noise / study->span);
+    if (study->blocks.known)
+        least = fmin(least, 4 * study->blocks.course.noise * block / study->span);
+    return study->n >= 6 ? least : INFINITY;
 }
 
 static double smallest_detectable(const struct ebb_study *study)
@@ -205,11 +209,9 @@ static double smallest_detectable(const struct ebb_study *study)
     double least = fmax(EBB_LEAST_RATE, EBB_LEAST_GROWTH / study->span);
     if (period <= 1)
         return fmax(least, 8 / study->span);
-    double witnessed =
-        fmax(expected_for(ebb_samples_needed(study, true)) * period / study->span, least);
-    if (study->n >= 6 && has_witness(study, witnessed))
-        return witnessed;
-    return fmax(expected_for(ebb_samples_needed(study, false)) * period / study->span, least);
+    double supported = expected_for(ebb_samples_needed(study, true)) * period / study->span;
+    double alone = expected_for(ebb_samples_needed(study, false)) * period / study->span;
+    return fmax(fmin(alone, fmax(supported, clear_of_noise(study))), least);
 }
 
 /* Growth that the exact signals show and no verdict explains, bytes per second; 0 when there is

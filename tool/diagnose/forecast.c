@@ -109,6 +109,8 @@ static struct pace measure_pace(struct ebb_study *study, const struct usage *usa
         pace.high = late.high;
     if (early.slope > 0 && late.slope > 1.4 * early.slope && late.low > early.high)
         pace.acceleration = log(late.slope / early.slope) / (study->span / 2);
+    /* The slope of a half is that of its middle; by the end it has grown on. */
+    pace.high *= exp(pace.acceleration * study->span / 4);
     return pace;
 }
 
@@ -199,7 +201,9 @@ struct ebb_forecast ebb_forecast_make(struct ebb_study *study)
         return refuse(forecast, "too few samples stand behind the growth; look longer");
 
     struct ebb_course course = ebb_course(usage.times, usage.used, usage.n, 0);
-    double line = straightness(usage.times, usage.used, usage.n);
+    size_t half = usage.n / 2; /* a start-up may bend the whole */
+    double line = fmax(straightness(usage.times, usage.used, usage.n),
+                       straightness(usage.times + half, usage.used + half, usage.n - half));
     if (course.shape == EBB_SHAPE_SAWTOOTH && course.drawdown > 2 * fmax(course.floor_net, 0) &&
         !largest_table(study))
         return refuse(forecast, "memory use goes up and down too much to carry a line on");

@@ -11,15 +11,17 @@ void *ebb_study_alloc(struct ebb_study *study, size_t count, size_t size)
     return memory;
 }
 
-/* A program that ends frees what it held, and the last look shows an empty heap. What it did
- * before that is what matters, so that look is left out. */
+/* A program that ends frees what it held, and the last looks show an empty heap. What it did before
+ * that is what matters, so they are left out. */
 static size_t usable_observations(const struct ebb_evidence *evidence)
 {
     const struct ebb_observations *seen = &evidence->observations;
     size_t n = seen->len;
-    if (evidence->ended && n >= 3 &&
-        seen->items[n - 1].live_bytes < seen->items[n - 2].live_bytes / 2)
-        n--;
+    if (!evidence->ended || n < 4)
+        return n;
+    for (size_t last = n - 2; last <= n - 1; last++)
+        if (seen->items[last].live_bytes < seen->items[last - 1].live_bytes / 2)
+            return last;
     return n;
 }
 

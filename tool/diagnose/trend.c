@@ -209,7 +209,7 @@ static enum ebb_shape judge_shape(const struct ebb_course *course, const double 
         highest = fmax(highest, y[i]);
     }
     double range = highest - lowest;
-    if (range <= 0 || range <= 3 * course->noise)
+    if (range <= 0 || range <= 6 * course->noise)
         return EBB_SHAPE_FLAT;
     if (course->drawdown > range / 2)
         return course->net < -range / 2 && course->floor_rises == 0 ? EBB_SHAPE_FALLING
