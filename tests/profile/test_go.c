@@ -198,6 +198,23 @@ static void write_path(const struct ebb_profile *profile, const char *path)
         fail_msg("%s", error.text);
 }
 
+/* The samples of a profile but those without a stack, which pprof drops up to Go 1.19 at least. */
+static char *describe_stacks(const struct ebb_profile *profile)
+{
+    static const char stackless[] = "sample : ";
+    char *text = test_describe_samples(profile), *to = text;
+    for (char *line = text, *next; *line; line = next) {
+        next = line + strcspn(line, "\n");
+        next += *next == '\n';
+        if (strncmp(line, stackless, sizeof stackless - 1) == 0)
+            continue;
+        memmove(to, line, (size_t)(next - line));
+        to += next - line;
+    }
+    *to = '\0';
+    return text;
+}
+
 /* What we write, read and written again by pprof, is what we wrote. */
 static void profiles_survive_pprof(void **state)
 {
@@ -210,7 +227,7 @@ static void profiles_survive_pprof(void **state)
         struct ebb_profile *ours = test_random_profile(&random, 2, 100);
         write_path(ours, path);
         struct ebb_profile *theirs = through_pprof(path);
-        test_assert_same_text(test_describe_samples(theirs), test_describe_samples(ours));
+        test_assert_same_text(describe_stacks(theirs), describe_stacks(ours));
         assert_int_equal(theirs->period, ours->period);
         assert_int_equal(theirs->time_ns, ours->time_ns);
         assert_int_equal(theirs->duration_ns, ours->duration_ns);
@@ -247,7 +264,7 @@ static void sums_are_those_of_pprof(void **state)
         int scale[] = {1, sign};
         assert_int_equal(
             ebb_profile_merge((const struct ebb_profile *const *)both, scale, 2, &ours, &error), 0);
-        test_assert_same_text(test_describe_samples(ours), test_describe_samples(theirs));
+        test_assert_same_text(describe_stacks(ours), describe_stacks(theirs));
         ebb_profile_free(ours);
         ebb_profile_free(theirs);
     }
