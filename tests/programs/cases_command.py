@@ -193,6 +193,8 @@ def kept_and_killed(bench):
     result = bench.doctor(str(pid), seconds=5)
     check_found(bench, result, "leak", "lose", "growth.cc")
     bench.check(result.report["ended"], lambda: f"expected how it ended\n{result.brief()}")
+    bench.check(records(pid), "the record should stay until ebb ps clears it")
+    subprocess.run([bench.ebb, "ps"], capture_output=True)
     bench.check(not records(pid), "the record was read and should be gone")
 
 
@@ -201,7 +203,7 @@ def watched_by_pid(bench):
     """A process that publishes is watched by its PID and left alone"""
     program = bench.compile("growth.cc")
     first = bench.finish(bench.start_doctor("--keep", "--", program, "unordered_map", "20000000",
-                                            seconds=2), 30)
+                                            seconds=2, options=bench.finer()), 30)
     pid = first.report["pid"] if first.report else 0
     bench.check(pid, lambda: f"expected a report\n{first.brief()}")
     bench.adopt(pid)

@@ -179,9 +179,8 @@ def python_dict_bounded(bench):
 @case()
 def config_service(bench):
     """The example: its two-level cache, leaking"""
-    finer = () if bench.long else ("--sample", "64K")
     result = bench.doctor("--", bench.example("config-service"), "leaky",
-                          seconds=bench.window(10), options=finer)
+                          seconds=bench.window(10), options=bench.finer())
     check_found(bench, result, "unbounded-nested-map", "", "config-service.c")
     check_growth(bench, result, 3e6, 30e6)
     bench.check(result.report["forecast"]["seconds"],

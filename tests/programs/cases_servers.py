@@ -20,7 +20,8 @@ def redis(bench, keys, seconds):
     bench.need("redis-server", "redis-benchmark")
     port = bench.free_port()
     process = bench.start_doctor("--", "redis-server", "--port", port, "--save", "", "--bind",
-                                 "127.0.0.1", "--dir", bench.directory, seconds=seconds)
+                                 "127.0.0.1", "--dir", bench.directory, seconds=seconds,
+                                 options=bench.finer())
     bench.wait_for_port(port)
     bench.start(["redis-benchmark", "-p", str(port), "-t", "set", "-r", str(keys), "-n",
                  "100000000", "-c", "8", "-q"])
