@@ -186,6 +186,14 @@ static bool is_someone_elses(const void *function)
            symbol->st_shndx != SHN_UNDEF;
 }
 
+/* The object that holds `function`; NULL for the program itself, whose path the writer knows. */
+static const char *path_of(const void *function)
+{
+    Dl_info info;
+    bool is_program = ebb_agent_in(ebb_agent_object_of(function), getauxval(AT_PHDR));
+    return !is_program && dladdr(function, &info) ? info.dli_fname : NULL;
+}
+
 /* Starts the agent, once libc can be used: before that `environ` is NULL. */
 static void start(void)
 {
@@ -202,12 +210,12 @@ static void start(void)
 
     own = ebb_agent_object_of(&mode);
     const void *allocator = ebb_real_symbol("malloc"), *seen = dlsym(RTLD_DEFAULT, "malloc");
-    bool is_ours = !is_someone_elses(seen);
-    if (!is_ours) /* the program brings its own, and never calls ours */
+    if (is_someone_elses(seen)) { /* the program brings its own, and never calls ours */
         config.agent_flags |= EBB_AGENT_NO_MALLOC;
-    Dl_info info;
-    if (dladdr(is_ours ? allocator : seen, &info))
-        config.allocator = info.dli_fname;
+        config.allocator = path_of(seen);
+    } else {
+        config.allocator = path_of(allocator);
+    }
 
     uint32_t inherited = 0;
     if (pthread_key_create(&end_key, thread_ends) != 0 || !(writer = ebb_writer_open(&config))) {

@@ -261,7 +261,7 @@ static void fill_identity(struct ebb_writer *writer, struct ebb_channel_header *
     header->executable[length > 0 ? length : 0] = 0;
     header->command_size =
         (uint32_t)raw_read_file("/proc/self/cmdline", header->command, sizeof header->command - 1);
-    const char *allocator = writer->allocator ? writer->allocator : "";
+    const char *allocator = writer->allocator ? writer->allocator : header->executable;
     for (size_t i = 0; allocator[i] && i + 1 < sizeof header->allocator; i++)
         header->allocator[i] = allocator[i];
 }

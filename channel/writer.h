@@ -32,7 +32,8 @@ struct ebb_writer_config {
     uint64_t period;
     uint64_t session;
     uint32_t agent_flags;
-    const char *allocator; /* path of the object with the real malloc; copied when published */
+    const char *allocator; /* path of the object with the real malloc, NULL for the program itself;
+                              copied when published */
 };
 
 /* Makes the process's writer, or makes it anew in a child by fork. Not thread-safe. NULL when there

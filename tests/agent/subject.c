@@ -545,6 +545,8 @@ __attribute__((constructor)) static void before_main(void)
 static void do_nothing(long count)
 {
     (void)count;
+    void *(*volatile allocate)(size_t) = malloc; /* see test_fixed_address */
+    free(allocate(1));
 }
 
 static const struct scenario {

@@ -26,7 +26,8 @@
 
 #include <cmocka.h>
 
-static const char *agent_path, *subject_path, *subject_cxx_path, *plugin_path, *bump_path;
+static const char *agent_path, *subject_path, *subject_cxx_path, *plugin_path, *bump_path,
+    *subject_fixed_path, *subject_own_path;
 
 static char session[32]; /* marks the records of this test */
 
@@ -69,6 +70,11 @@ static void read_record(struct run *run, pid_t pid)
     if (failure)
         return;
     run->identity = *ebb_reader_identity(reader);
+    if (run->identity.session != strtoull(session, NULL, 16)) { /* an old one of the same pid */
+        run->has_record = false;
+        ebb_reader_close(reader);
+        return;
+    }
     if (ebb_reader_snapshot(reader, &run->snapshot, &error) != 0)
         fail_msg("%s", error.text);
     if (!ebb_reader_alive(reader))
@@ -355,6 +361,33 @@ static void test_grow(void **state)
     for (size_t i = 0; i < run.snapshot.sample_count; i++)
         large += run.snapshot.samples[i].size == (uint64_t)run.live_bytes;
     assert_int_equal(large, 1);
+    end_run(&run);
+}
+
+/* An executable at a fixed address has a symbol malloc of its own, which leads to the agent's. */
+static void test_fixed_address(void **state)
+{
+    (void)state;
+    struct options options = {.program = subject_fixed_path};
+    check_exact(&options, "malloc", 1000);
+    struct run run = run_with(&options, "nothing", 0);
+    check_whole(&run);
+    assert_int_equal(run.identity.agent_flags, EBB_AGENT_KEEP);
+    assert_non_null(strstr(run.identity.allocator, "libc.so"));
+    end_run(&run);
+}
+
+/* A program that brings its own malloc shows its mappings, and says what it is. */
+static void test_own_malloc(void **state)
+{
+    (void)state;
+    struct options options = {.program = subject_own_path};
+    struct run run = run_with(&options, "mappings", 10);
+    check_whole(&run);
+    assert_int_equal(run.identity.agent_flags, EBB_AGENT_KEEP | EBB_AGENT_NO_MALLOC);
+    assert_true(ends_with(run.identity.allocator, "/subject_own"));
+    assert_int_equal(run.snapshot.allocs, 0);
+    assert_true((long)sum(&run.snapshot, 1u << EBB_KIND_MMAP).live_bytes >= run.live_bytes);
     end_run(&run);
 }
 
@@ -852,17 +885,19 @@ static int clean_up(void **state)
 int main(int argc, char **argv)
 {
     snprintf(session, sizeof session, "7e57%08x", (unsigned)getpid());
-    if (argc < 5) {
-        fprintf(stderr, "usage: test_agent AGENT SUBJECT PLUGIN BUMP [SUBJECT_CXX] [TEST]\n");
+    if (argc < 7) {
+        fprintf(stderr, "usage: test_agent AGENT SUBJECT PLUGIN BUMP FIXED OWN [CXX] [TEST]\n");
         return 2;
     }
     agent_path = argv[1];
     subject_path = argv[2];
     plugin_path = argv[3];
     bump_path = argv[4];
-    subject_cxx_path = argc > 5 && argv[5][0] ? argv[5] : NULL;
-    if (argc > 6)
-        cmocka_set_test_filter(argv[6]);
+    subject_fixed_path = argv[5];
+    subject_own_path = argv[6];
+    subject_cxx_path = argc > 7 && argv[7][0] ? argv[7] : NULL;
+    if (argc > 8)
+        cmocka_set_test_filter(argv[8]);
     print_message("skipped under sanitizers and valgrind: they replace malloc themselves\n");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_identity),
@@ -873,6 +908,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_totals),
         cmocka_unit_test(test_leaf),
         cmocka_unit_test(test_grow),
+        cmocka_unit_test(test_fixed_address),
+        cmocka_unit_test(test_own_malloc),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_exchange),
         cmocka_unit_test(test_address_space_limit),
