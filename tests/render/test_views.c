@@ -558,8 +558,8 @@ static void test_hostile_names(void **state)
                                         "\"\\'&",
                                         "\x1b[31mred",
                                         "\xff\xfe",
-                                        "\xe2\x80\xae"
-                                        "evil",
+                                        ("\xe2\x80\xae"
+                                         "evil"),
                                         "a;b",
                                         "line\nfeed",
                                         "\xc2\x9b",

@@ -314,7 +314,10 @@ static int finish_profile(struct ebb_profile **profile, struct ebb_error *error)
 int ebb_look_read(char **words, size_t count, struct ebb_profile **profile, struct ebb_error *error)
 {
     struct ebb_profile **each = calloc(count ? count : 1, sizeof *each), *sum = NULL;
-    int failed = each ? 0 : ebb_error_set(error, -ENOMEM, "out of memory");
+    int failed = 0;
+    *profile = NULL;
+    if (!each)
+        return ebb_error_set(error, -ENOMEM, "out of memory");
     for (size_t i = 0; i < count && !failed; i++)
         failed = read_word(words[i], &each[i], error);
     if (!failed && count == 1) {
@@ -326,7 +329,7 @@ int ebb_look_read(char **words, size_t count, struct ebb_profile **profile, stru
     }
     if (!failed)
         failed = finish_profile(&sum, error);
-    for (size_t i = 0; each && i < count; i++)
+    for (size_t i = 0; i < count; i++)
         ebb_profile_free(each[i]);
     free(each);
     if (failed) {

@@ -38,8 +38,8 @@ static const struct unit compute_units[] = {
 
 static const struct family {
     const struct unit *units;
-    size_t count;
-    size_t fallback; /* for values below the smallest unit and for foreign target units */
+    int count;
+    int fallback; /* for values below the smallest unit and for foreign target units */
 } families[] = {
     {byte_units, COUNT(byte_units), 0},
     {time_units, COUNT(time_units), 3},
@@ -59,16 +59,17 @@ static bool normalise(const char *name, char out[static 24])
     return true;
 }
 
-static const struct unit *find_unit(const struct family *family, const char *name)
+/* The place of a unit in its family, or -1. */
+static int find_unit(const struct family *family, const char *name)
 {
     char wanted[24];
     if (!normalise(name, wanted))
-        return NULL;
-    for (size_t i = 0; i < family->count; i++)
+        return -1;
+    for (int i = 0; i < family->count; i++)
         for (size_t n = 0; n < COUNT(family->units[i].names); n++)
             if (family->units[i].names[n] && strcmp(family->units[i].names[n], wanted) == 0)
-                return &family->units[i];
-    return NULL;
+                return i;
+    return -1;
 }
 
 static bool is_automatic(const char *unit)
@@ -77,29 +78,28 @@ static bool is_automatic(const char *unit)
 }
 
 /* The largest unit of the family that leaves at least 1. */
-static const struct unit *suitable_unit(const struct family *family, double value)
+static int suitable_unit(const struct family *family, double value)
 {
-    const struct unit *best = NULL;
-    for (size_t i = 0; i < family->count; i++)
+    int best = family->fallback;
+    for (int i = 0; i < family->count; i++)
         if (value / family->units[i].factor >= 1)
-            best = &family->units[i];
-    return best ? best : &family->units[family->fallback];
+            best = i;
+    return best;
 }
 
 static double scale_magnitude(double value, const char *from, const char *to, const char **unit)
 {
     for (size_t f = 0; f < COUNT(families); f++) {
         const struct family *family = &families[f];
-        const struct unit *source = find_unit(family, from);
-        if (!source)
+        int source = find_unit(family, from);
+        if (source < 0)
             continue;
-        value *= source->factor;
-        const struct unit *target =
-            is_automatic(to) ? suitable_unit(family, value) : find_unit(family, to);
-        if (!target)
-            target = &family->units[family->fallback];
-        *unit = target->shown;
-        return value / target->factor;
+        value *= family->units[source].factor;
+        int target = is_automatic(to) ? suitable_unit(family, value) : find_unit(family, to);
+        if (target < 0)
+            target = family->fallback;
+        *unit = family->units[target].shown;
+        return value / family->units[target].factor;
     }
     bool bare = is_automatic(to) || strcmp(to, "count") == 0 || strcmp(to, "sample") == 0 ||
                 strcmp(to, "unit") == 0;

@@ -112,8 +112,7 @@ static int own_stacks(struct ebb_view *view)
     size_t count = view->profile->sample_count;
     if (view->owns_stacks)
         return 0;
-    uint64_t *begin = malloc((count ? count : 1) * sizeof *begin);
-    uint64_t *end = malloc((count ? count : 1) * sizeof *end);
+    uint64_t *begin = zeroed(count, sizeof *begin), *end = zeroed(count, sizeof *end);
     if (!begin || !end) {
         free(begin);
         free(end);
