@@ -32,11 +32,11 @@ class Server:
         self.stop_seconds = time.monotonic() - started
 
     def connect(self, timeout=20):
-        host = "127.0.0.1" if self.host == "0.0.0.0" else self.host
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "localhost") else self.host
         return socket.create_connection((host, int(self.port)), timeout)
 
     def get(self, path, method="GET", body=None, headers=None):
-        host = "127.0.0.1" if self.host == "0.0.0.0" else self.host
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "localhost") else self.host
         connection = http.client.HTTPConnection(host, int(self.port), timeout=20)
         connection.request(method, path, body, headers or {})
         response = connection.getresponse()
