@@ -198,15 +198,24 @@ static void write_path(const struct ebb_profile *profile, const char *path)
         fail_msg("%s", error.text);
 }
 
+/* A line of test_describe_samples whose sample has no stack: labels or values come first in it. */
+static bool is_stackless(const char *line)
+{
+    static const char start[] = "sample ";
+    if (strncmp(line, start, sizeof start - 1) != 0)
+        return false;
+    const char *word = line + sizeof start - 1;
+    return *word == ':' || memchr(word, '=', strcspn(word, " \n"));
+}
+
 /* The samples of a profile but those without a stack, which pprof drops up to Go 1.19 at least. */
 static char *describe_stacks(const struct ebb_profile *profile)
 {
-    static const char stackless[] = "sample : ";
     char *text = test_describe_samples(profile), *to = text;
     for (char *line = text, *next; *line; line = next) {
         next = line + strcspn(line, "\n");
         next += *next == '\n';
-        if (strncmp(line, stackless, sizeof stackless - 1) == 0)
+        if (is_stackless(line))
             continue;
         memmove(to, line, (size_t)(next - line));
         to += next - line;
