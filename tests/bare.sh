@@ -37,4 +37,4 @@ git clone -q --no-hardlinks . "$root/root/ebb"
 # shellcheck disable=SC2046 # the proxy settings are words
 env -i HOME=/root TERM=dumb LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     $(env | grep -i '^[a-z]*_proxy=' || true) \
-    chroot "$root" /bin/sh -c "cd /root/ebb && $command" </dev/null
+    chroot "$root" /bin/sh -c "cd && cd ebb && $command" </dev/null
