@@ -10,7 +10,7 @@
 struct ebb_arena_block;
 
 struct ebb_arena {
-    struct ebb_arena_block *newest; /* zero-initialise the struct: `struct ebb_arena arena = {0};` */
+    struct ebb_arena_block *newest; /* zero-initialised: `struct ebb_arena arena = {0};` */
     char *next, *end;
     size_t bytes; /* taken from libc so far */
 };

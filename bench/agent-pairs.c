@@ -9,7 +9,7 @@
 #include <time.h>
 
 #define WINDOW 64
-#define BATCH 1000
+#define BATCH  1000
 
 static size_t size;
 static double seconds;

@@ -32,16 +32,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define EBB_CHANNEL_DIRECTORY "/dev/shm"
-#define EBB_CHANNEL_PREFIX "ebb-"
-#define EBB_CHANNEL_MAGIC UINT64_C(0x4c4e484342424501) /* "\1EBBCHNL" in little-endian order */
-#define EBB_CHANNEL_VERSION 1u
+#define EBB_CHANNEL_DIRECTORY  "/dev/shm"
+#define EBB_CHANNEL_PREFIX     "ebb-"
+#define EBB_CHANNEL_MAGIC      UINT64_C(0x4c4e484342424501) /* "\1EBBCHNL" in little-endian order */
+#define EBB_CHANNEL_VERSION    1u
 #define EBB_CHANNEL_BYTE_ORDER UINT32_C(0x01020304)
 
-#define EBB_CHANNEL_MAX_CHUNKS 24  /* per table */
-#define EBB_CHANNEL_MAX_FRAMES 96  /* per stack; deeper stacks keep the leaf end and are flagged */
-#define EBB_CHANNEL_COMMAND_BYTES 1024
-#define EBB_CHANNEL_PATH_BYTES 512
+#define EBB_CHANNEL_MAX_CHUNKS     24 /* per table */
+#define EBB_CHANNEL_MAX_FRAMES     96 /* per stack; deeper stacks keep the leaf end and are flagged */
+#define EBB_CHANNEL_COMMAND_BYTES  1024
+#define EBB_CHANNEL_PATH_BYTES     512
 #define EBB_CHANNEL_BUILD_ID_BYTES 32
 
 /* The tables, in the order of the header's directory. */
@@ -96,7 +96,7 @@ struct ebb_shard {
 /* One mapped executable object. A module that was unloaded keeps its entry (`unloaded_ns` set),
  * because stacks recorded before still refer to its addresses. */
 struct ebb_module {
-    uint64_t base; /* load bias: address = base + the ELF file's virtual address */
+    uint64_t base;       /* load bias: address = base + the ELF file's virtual address */
     uint64_t start, end; /* the executable range, [start, end) */
     uint64_t offset;     /* file offset of `start` */
     uint64_t loaded_ns, unloaded_ns; /* unloaded_ns is 0 while mapped */
@@ -193,9 +193,9 @@ struct ebb_channel_header {
 };
 
 enum {
-    EBB_AGENT_KEEP = 1u << 0,       /* keep the record at exit although nobody reads it */
-    EBB_AGENT_NO_MALLOC = 1u << 1,  /* the program brings its own malloc: only mappings are seen */
-    EBB_AGENT_FORKED = 1u << 2,     /* a child by fork: blocks born before the fork are unknown */
+    EBB_AGENT_KEEP = 1u << 0,      /* keep the record at exit although nobody reads it */
+    EBB_AGENT_NO_MALLOC = 1u << 1, /* the program brings its own malloc: only mappings are seen */
+    EBB_AGENT_FORKED = 1u << 2,    /* a child by fork: blocks born before the fork are unknown */
 };
 
 static_assert(sizeof(struct ebb_shard) == 64, "a shard fills one cache line");

@@ -21,8 +21,8 @@ struct ebb_memory {
 struct ebb_limit {
     uint64_t limit_bytes; /* UINT64_MAX: none found */
     uint64_t used_bytes;  /* of what the limit counts: cgroup usage, virtual size, data, or RSS */
-    const char *source;   /* "cgroup", "ulimit", "MemAvailable" (static strings; later GOMEMLIMIT) */
-    char detail[160];     /* which file or which rlimit, for a person */
+    const char *source; /* "cgroup", "ulimit", "MemAvailable" (static strings; later GOMEMLIMIT) */
+    char detail[160];   /* which file or which rlimit, for a person */
 };
 
 /* -ESRCH when the process is gone. O(1); reads /proc/PID/status (and smaps_rollup only when

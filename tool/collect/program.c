@@ -84,6 +84,17 @@ static struct ebb_program *new_program(char *const *words, size_t count)
 }
 
 /* Takes over the reader. */
+/* A child may be found before the program that its parent became by exec: the program goes first. */
+static void move_before_children(struct ebb_program *program)
+{
+    struct ebb_process **items = program->processes.items, *last;
+    size_t i = program->processes.len - 1;
+    last = items[i];
+    for (; i > 0 && ebb__process_identity(items[i - 1])->pid != program->pid; i--)
+        items[i] = items[i - 1];
+    items[i] = last;
+}
+
 static int add_process(struct ebb_program *program, struct ebb_reader *reader)
 {
     struct ebb_process *process =
@@ -95,8 +106,11 @@ static int add_process(struct ebb_program *program, struct ebb_reader *reader)
         ebb__process_free(process);
         return -ENOMEM;
     }
-    if (program->keep_killed && ebb__process_identity(process)->pid == program->pid)
-        ebb__process_keep_killed(process);
+    if (ebb__process_identity(process)->pid == program->pid) {
+        move_before_children(program);
+        if (program->keep_killed)
+            ebb__process_keep_killed(process);
+    }
     return 0;
 }
 

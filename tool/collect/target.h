@@ -19,12 +19,12 @@
 struct ebb_target;
 
 struct ebb_target_options {
-    uint64_t period;      /* mean bytes between samples for a started program; 0: 512 KiB */
+    uint64_t period;       /* mean bytes between samples for a started program; 0: 512 KiB */
     bool output_to_stderr; /* a started program's stdout goes to our stderr */
-    bool only_parent;     /* do not follow children */
-    bool foreground;      /* a started program stays in our process group: it has the terminal, and
+    bool only_parent;      /* do not follow children */
+    bool foreground;       /* a started program stays in our process group: it has the terminal, and
                              gets the terminal's signals by itself */
-    bool keep_killed;     /* when a started program is killed or crashes, its record stays, unread */
+    bool keep_killed; /* when a started program is killed or crashes, its record stays, unread */
 };
 
 /* `words` are the command line's remaining arguments: one PID or path, several paths, or a command

@@ -85,8 +85,8 @@ unsigned long long ebb_parse_size(const char *text)
 bool ebb_use_colour(FILE *stream)
 {
     const char *refused = getenv("NO_COLOR"), *terminal = getenv("TERM");
-    return isatty(fileno(stream)) && !(refused && *refused) &&
-           terminal && strcmp(terminal, "dumb") != 0;
+    return isatty(fileno(stream)) && !(refused && *refused) && terminal &&
+           strcmp(terminal, "dumb") != 0;
 }
 
 char *ebb_format_bytes(double bytes, char buffer[static 16])

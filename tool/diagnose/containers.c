@@ -65,19 +65,6 @@ struct view {
     bool interpreter;
 };
 
-static bool is_interpreter(const char *module)
-{
-    const char *name = ebb_file_name(module);
-    return starts(name, "python3") || starts(name, "libpython") || starts(name, "python2");
-}
-
-/* The interpreter's loop stands for the script; what it calls is its library. */
-static bool is_interpreter_loop(const char *base)
-{
-    return starts(base, "_PyEval_") || starts(base, "PyEval_") || starts(base, "PyRun_") ||
-           starts(base, "_PyRun_") || starts(base, "Py_Run");
-}
-
 /* Redis makes values far from the table that holds them. */
 static bool is_redis_constructor(const char *base, const char *executable)
 {
@@ -90,7 +77,8 @@ static struct view view_frame(const struct ebb_frame *frame, const char *executa
 {
     char base[BASE_BYTES];
     ebb_function_base(frame->function, base, sizeof base);
-    struct view view = {.owner = OWNER_USER, .interpreter = is_interpreter(frame->module)};
+    struct view view = {.owner = OWNER_USER,
+                        .interpreter = ebb_module_is_interpreter(frame->module)};
     view.of = ebb_recognise(frame, base, executable);
     if (view.of.container) {
         view.owner = OWNER_CONTAINER;
@@ -106,7 +94,8 @@ static struct view view_frame(const struct ebb_frame *frame, const char *executa
         view.owner = OWNER_RUNTIME;
         return view;
     }
-    if (view.interpreter && !is_interpreter_loop(base)) {
+    /* The interpreter's loop stands for the script; what it calls is its library. */
+    if (view.interpreter && !ebb_name_is_interpreter_loop(base)) {
         view.owner = OWNER_LIBRARY;
         return view;
     }
@@ -242,9 +231,9 @@ struct ebb_place ebb_place_stack(const struct ebb_evidence_stack *stack, const c
     if (stack->depth == 0)
         return place;
     place.site = find_site(stack, executable);
-    if (is_interpreter(stack->frames[place.site].module))
+    if (ebb_module_is_interpreter(stack->frames[place.site].module))
         place.site = named_site(stack, place.site);
-    place.interpreter = is_interpreter(stack->frames[place.site].module);
+    place.interpreter = ebb_module_is_interpreter(stack->frames[place.site].module);
     place.allocator_own = ebb_module_is_allocator(stack->frames[0].module);
 
     /* From the site towards the leaf: the first container met is the outermost. Text is only a

@@ -14,21 +14,21 @@
 #include "tool/collect/evidence.h"
 
 struct ebb_verdict {
-    const char *pattern;    /* "unbounded-map", ...: a static, stable identifier */
-    const char *container;  /* "GLib GHashTable", "std::unordered_map", ..., NULL: not recognised */
-    double confidence;      /* 0 to 1 */
-    struct ebb_frame site;  /* the deepest frame that is the user's own code */
+    const char *pattern;   /* "unbounded-map", ...: a static, stable identifier */
+    const char *container; /* "GLib GHashTable", "std::unordered_map", ..., NULL: not recognised */
+    double confidence;     /* 0 to 1 */
+    struct ebb_frame site; /* the deepest frame that is the user's own code */
     const struct ebb_frame *stack; /* of the heaviest series behind the verdict, the leaf first */
     size_t depth;
     double live_bytes, live_objects;
     double growth_bytes_per_s;
     double growth_interval[2]; /* 95 % */
     double alloc_bytes_per_s;
-    double harm;                /* for the order: bytes per second kept, or bytes held */
-    const char *summary;        /* one sentence: what happens here */
+    double harm;                 /* for the order: bytes per second kept, or bytes held */
+    const char *summary;         /* one sentence: what happens here */
     const char *const *evidence; /* sentences with figures, NULL-terminated */
     const char *const *advice;   /* what to change, concrete, NULL-terminated */
-    const double *sparkline;    /* live bytes at each observation, `sparkline_count` values */
+    const double *sparkline;     /* live bytes at each observation, `sparkline_count` values */
     size_t sparkline_count;
     pid_t pid;
 };
@@ -36,21 +36,21 @@ struct ebb_verdict {
 struct ebb_forecast {
     uint64_t limit_bytes; /* 0: no limit known */
     const char *limit_source, *limit_detail;
-    bool known;           /* the interval holds */
-    double seconds[2];    /* earliest and latest; [1] is INFINITY when open-ended */
-    const char *why_not;  /* NULL when known */
+    bool known;          /* the interval holds */
+    double seconds[2];   /* earliest and latest; [1] is INFINITY when open-ended */
+    const char *why_not; /* NULL when known */
 };
 
 struct ebb_report {
     struct ebb_arena arena;
     const char *target, *kind;
     pid_t pid;
-    double window_s;       /* seen, not asked for */
+    double window_s; /* seen, not asked for */
     size_t snapshots;
     bool healthy;
-    bool confident;        /* false: healthy as far as seen, but the window cannot exclude growth */
+    bool confident; /* false: healthy as far as seen, but the window cannot exclude growth */
     double smallest_detectable_growth; /* bytes/s that this window would have found */
-    const char *caution;   /* NULL, or one sentence: longer window, dropped entries, ended early, ... */
+    const char *caution;          /* NULL, or one sentence: longer window, dropped entries, ... */
     struct ebb_verdict *verdicts; /* most harmful first */
     size_t verdict_count;
     struct {

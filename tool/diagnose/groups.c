@@ -175,8 +175,24 @@ static bool holds_only_tables(const struct ebb_study *study, const struct ebb_gr
     return true;
 }
 
+/* The table series that added most, NULL when there is none. */
+static const struct ebb_track *largest_table(const struct ebb_study *study,
+                                             const struct ebb_group *group, uint32_t *series)
+{
+    const struct ebb_track *largest = NULL;
+    for (size_t i = 0; i < group->series_count; i++) {
+        const struct ebb_track *track = &study->tracks[group->series[i]];
+        if (track->table && (!largest || track->net_bytes > largest->net_bytes)) {
+            largest = track;
+            *series = group->series[i];
+        }
+    }
+    return largest;
+}
+
 static void describe(const struct ebb_study *study, struct ebb_group *group)
 {
+    uint32_t series;
     group->stack = study->evidence->series.items[heaviest_series(study, group)].stack;
     group->place = study->places[group->stack];
     group->container = NULL;
@@ -197,6 +213,13 @@ static void describe(const struct ebb_study *study, struct ebb_group *group)
             best = weight;
             group->container = place->container;
         }
+    }
+    if (!group->container && group->place.interpreter) {
+        const struct ebb_track *table = largest_table(study, group, &series);
+        if (table)
+            group->container = ebb_interpreter_container(
+                study->evidence->stacks.items[group->stack].frames[group->place.site].module,
+                study->evidence->series.items[series].kind == EBB_KIND_REALLOC);
     }
 }
 

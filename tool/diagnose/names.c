@@ -559,6 +559,39 @@ bool ebb_module_is_system(const char *module)
     return starts_with_any(module, system_folders, COUNT(system_folders));
 }
 
+static bool is_python(const char *module)
+{
+    static const char *const names[] = {"python3", "python2", "libpython"};
+    return starts_with_any(ebb_file_name(module), names, COUNT(names));
+}
+
+static bool is_lua(const char *module)
+{
+    static const char *const names[] = {"lua5", "liblua5", "luajit", "libluajit"};
+    const char *name = ebb_file_name(module);
+    return strcmp(name, "lua") == 0 || starts_with_any(name, names, COUNT(names));
+}
+
+bool ebb_module_is_interpreter(const char *module)
+{
+    return is_python(module) || is_lua(module);
+}
+
+bool ebb_name_is_interpreter_loop(const char *base)
+{
+    static const char *const loops[] = {"_PyEval_",  "PyEval_",    "PyRun_",
+                                        "_PyRun_",   "Py_Run",     "lua_call",
+                                        "lua_pcall", "lua_resume", "luaV_execute"};
+    return starts_with_any(base, loops, COUNT(loops));
+}
+
+const struct ebb_container *ebb_interpreter_container(const char *module, bool by_realloc)
+{
+    if (is_python(module))
+        return by_realloc ? &cpython_list : &cpython_dict;
+    return is_lua(module) ? &lua_table : NULL;
+}
+
 static struct ebb_recognised recognise_header(const char *file, const char *base)
 {
     if (!strstr(file, "/c++/"))

@@ -46,6 +46,13 @@ bool ebb_module_is_allocator(const char *module);
 /* Installed by the distribution: another library that the user calls. */
 bool ebb_module_is_system(const char *module);
 
+/* The program or library of an interpreter: the user's code is a script. */
+bool ebb_module_is_interpreter(const char *module);
+/* The function in which it runs the script. */
+bool ebb_name_is_interpreter_loop(const char *base);
+/* What grows in an interpreter without symbols when a table does; NULL: no interpreter. */
+const struct ebb_container *ebb_interpreter_container(const char *module, bool by_realloc);
+
 const char *ebb_file_name(const char *path); /* behind the last slash */
 
 #endif

@@ -151,7 +151,7 @@ void ebb_signals_read(struct ebb_study *study);                           /* sig
 void ebb_tracks_read(struct ebb_study *study);                            /* tracks.c */
 void ebb_groups_make(struct ebb_study *study);                            /* groups.c */
 void ebb_group_measure(struct ebb_study *study, struct ebb_group *group); /* measure.c */
-void ebb_growth_judge(struct ebb_study *study);  /* growth.c: every group */
+void ebb_growth_judge(struct ebb_study *study); /* growth.c: every group */
 /* How many retained blocks, none freed, a group needs to be believed; fewer when the exact signals
  * support it. */
 double ebb_samples_needed(const struct ebb_study *study, bool supported); /* growth.c */

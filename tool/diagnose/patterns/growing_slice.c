@@ -12,12 +12,13 @@ static double match(const struct ebb_study *study, const struct ebb_group *group
 static void explain(const struct ebb_study *study, const struct ebb_group *group,
                     struct ebb_words *words)
 {
-    char site[160];
+    char site[340];
     const struct ebb_container *container = group->container;
     if (container && container->kind == EBB_CONTAINER_MAP)
         container = NULL;
     ebb_summary(words, "A %s that is appended to in %s only grows.",
-                container ? container->name : "growing array", ebb_say_site(study, group, site));
+                container ? container->name : "growing array",
+                ebb_say_inserter(study, group, site));
     ebb_say_growth(study, group, words);
     if (group->table.realloc)
         ebb_evidence_say(words, "It is realloc that makes it larger; nothing makes it smaller.");

@@ -42,8 +42,12 @@ static void explain(const struct ebb_study *study, const struct ebb_group *group
                      "program allocates.",
                      ebb_bytes(rate).text, ebb_bytes(rate / fmax(blocks, 1)).text,
                      ebb_count(blocks).text, fmin(100 * rate / fmax(study->alloc_rate, 1), 100));
-    ebb_evidence_say(words, "On average %s of them are alive: each lives for %.3g ms.",
-                     ebb_bytes(group->live_large).text, 1e3 * group->live_large / fmax(rate, 1));
+    if (group->live_large > 0)
+        ebb_evidence_say(words, "On average %s of them are alive: each lives for %.2g ms.",
+                         ebb_bytes(group->live_large).text,
+                         1e3 * group->live_large / fmax(rate, 1));
+    else
+        ebb_evidence_say(words, "None was alive at any look: each lives for an instant.");
     ebb_advise(words, "Keep one buffer per thread, or a small pool, and use it again.");
     ebb_advise(words, "Read and write in pieces of 4 to 64 KiB instead of whole bodies or files.");
     ebb_advise(words,

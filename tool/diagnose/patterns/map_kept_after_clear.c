@@ -61,10 +61,17 @@ static void explain(const struct ebb_study *study, const struct ebb_group *group
     ebb_advise(words, "If the map fills up again soon, keep the table: then this costs nothing.");
 }
 
-/* Memory held is counted as if it were lost once in ten minutes. */
+/* Memory held is counted as if it were lost once in ten minutes: the table, and what of the
+ * entries' memory did not go back to the system, because the clearing is behind that too. */
 static double harm(const struct ebb_study *study, const struct ebb_group *group)
 {
-    return group->tables[study->n - 1] / 600;
+    size_t last = study->n - 1;
+    double since, late, peak = peak_entries(study, group, &since, &late);
+    double free_memory = fmax(study->anonymous.values[last] - study->live[last], 0), highest = 0;
+    for (size_t i = 0; i < study->n; i++)
+        highest = fmax(highest, study->live[i]);
+    bool behind_it = peak - late >= (highest - study->live[last]) / 2;
+    return (group->tables[last] + (behind_it ? free_memory : 0)) / 600;
 }
 
 const struct ebb_pattern ebb_pattern_map_kept_after_clear = {"map-kept-after-clear", match, explain,

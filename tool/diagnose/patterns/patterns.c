@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 const struct ebb_pattern *const ebb_patterns[] = {
     &ebb_pattern_unbounded_nested_map, &ebb_pattern_unbounded_map,
@@ -87,17 +86,37 @@ double ebb_total_rate(const struct ebb_study *study, const struct ebb_group *gro
 
 /* ---- sentences ---- */
 
+static void name_frame(const struct ebb_frame *frame, char buffer[static 160])
+{
+    if (*frame->file)
+        snprintf(buffer, 160, "%.90s (%.40s:%lld)", frame->function, ebb_file_name(frame->file),
+                 (long long)frame->line);
+    else
+        snprintf(buffer, 160, "%.150s", frame->function);
+}
+
 const char *ebb_say_site(const struct ebb_study *study, const struct ebb_group *group,
                          char buffer[static 160])
 {
-    const struct ebb_frame *site =
-        &study->evidence->stacks.items[group->stack].frames[group->place.site];
-    const char *slash = strrchr(site->file, '/');
-    if (*site->file)
-        snprintf(buffer, 160, "%.100s (%.40s:%lld)", site->function, slash ? slash + 1 : site->file,
-                 (long long)site->line);
-    else
-        snprintf(buffer, 160, "%.150s", site->function);
+    name_frame(&study->evidence->stacks.items[group->stack].frames[group->place.site], buffer);
+    return buffer;
+}
+
+const char *ebb_say_inserter(const struct ebb_study *study, const struct ebb_group *group,
+                             char buffer[static 340])
+{
+    const struct ebb_evidence_stack *stack = &study->evidence->stacks.items[group->stack];
+    size_t site = group->place.site, caller = site + 1;
+    char inner[160], outer[160];
+    name_frame(&stack->frames[site], inner);
+    bool maker = group->place.make_word || group->place.grow_word;
+    if (maker && caller < stack->depth && !ebb_frame_is_root(&stack->frames[caller]) &&
+        ebb_frame_is_own(stack, caller, study->evidence->executable)) {
+        name_frame(&stack->frames[caller], outer);
+        snprintf(buffer, 340, "%s, which calls %s,", outer, inner);
+    } else {
+        snprintf(buffer, 340, "%s", inner);
+    }
     return buffer;
 }
 

@@ -48,5 +48,9 @@ void ebb_say_growth(const struct ebb_study *study, const struct ebb_group *group
 /* "cache_insert (cache.c:41)" */
 const char *ebb_say_site(const struct ebb_study *study, const struct ebb_group *group,
                          char buffer[static 160]);
+/* The same, with the caller in front when the site only makes what the caller puts in:
+ * "cache_insert (cache.c:41), which calls node_new (cache.c:12)" */
+const char *ebb_say_inserter(const struct ebb_study *study, const struct ebb_group *group,
+                             char buffer[static 340]);
 
 #endif

@@ -12,12 +12,12 @@ static double match(const struct ebb_study *study, const struct ebb_group *group
 static void explain(const struct ebb_study *study, const struct ebb_group *group,
                     struct ebb_words *words)
 {
-    char site[160];
+    char site[340];
     const struct ebb_container *container = group->container;
     if (container && container->kind != EBB_CONTAINER_MAP)
         container = NULL;
     ebb_summary(words, "A %s that is filled in %s only grows: entries go in and none comes out.",
-                container ? container->name : "map", ebb_say_site(study, group, site));
+                container ? container->name : "map", ebb_say_inserter(study, group, site));
     ebb_say_growth(study, group, words);
     if (group->growth.objects_rate > 0 && group->entry_objects > 0)
         ebb_evidence_say(words, "About %s entries are added per second and stay.",
@@ -28,9 +28,8 @@ static void explain(const struct ebb_study *study, const struct ebb_group *group
         return;
     }
     ebb_advise(words,
-               "Decide when an entry of the map filled in %s is done with, and remove it there: "
-               "take it out of the table, then free its key, its value and its node.",
-               site);
+               "Decide when an entry is done with, and remove it then: take it out of the table, "
+               "free its key, its value and its node.");
     ebb_advise(words, "If it is a cache, bound it: a fixed number of entries, the least recently "
                       "used one goes first, or a time to live with a sweep.");
     ebb_advise(words, "If keys are made from user input, ids or time stamps, they never repeat: "

@@ -13,12 +13,12 @@ static double match(const struct ebb_study *study, const struct ebb_group *group
 static void explain(const struct ebb_study *study, const struct ebb_group *group,
                     struct ebb_words *words)
 {
-    char site[160];
+    char site[340];
     const struct ebb_container *container = group->container;
     ebb_summary(words,
                 "A two-level map that is filled in %s only grows: inner maps take entries in and "
                 "nothing removes an entry or an inner map.",
-                ebb_say_site(study, group, site));
+                ebb_say_inserter(study, group, site));
     ebb_say_growth(study, group, words);
     if (group->table.live >= 2)
         ebb_evidence_say(words,
