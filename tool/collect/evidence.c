@@ -13,6 +13,8 @@ void ebb_evidence_free(struct ebb_evidence *evidence)
     ebb_vec_free(&evidence->stacks);
     ebb_vec_free(&evidence->series);
     ebb_vec_free(&evidence->survivors);
+    ebb_vec_free(&evidence->costs);
+    ebb_vec_free(&evidence->waits);
     ebb_arena_free(&evidence->arena);
 }
 

@@ -27,7 +27,7 @@ struct ebb_point {
     uint64_t alloc_samples, free_samples;
 };
 
-/* One (stack, size class, kind). A series without a point at an observation had not appeared yet. */
+/* One (stack, size class, kind). Goroutines are of kind thread, at the stack where they stand. A series without a point at an observation had not appeared yet. */
 struct ebb_series {
     uint32_t stack;
     uint16_t size_class;
@@ -50,6 +50,19 @@ struct ebb_survivor {
     uint32_t flags; /* EBB_SAMPLE_... */
 };
 
+/* What Go's runtime says of itself (runtime.MemStats; bytes unless named otherwise). */
+struct ebb_go_stats {
+    bool known;
+    uint64_t sys, total_alloc;
+    uint64_t mallocs, frees; /* objects, since the program's start */
+    uint64_t heap_alloc, heap_sys, heap_idle, heap_inuse, heap_released, heap_objects;
+    uint64_t next_gc;
+    uint64_t num_gc, num_forced_gc; /* cycles */
+    uint64_t gomemlimit;            /* UINT64_MAX: unknown or none */
+    double gogc;                    /* percent; below 0: unknown */
+    double gc_cpu_fraction;         /* of the processor time available since the start */
+};
+
 struct ebb_observation {
     double time_s; /* since the first observation */
     struct ebb_memory memory;
@@ -58,6 +71,24 @@ struct ebb_observation {
     uint64_t threads;
     double live_bytes;
     double live_bytes_sd; /* standard deviation of live_bytes by sampling */
+    struct ebb_go_stats go;
+};
+
+/* Time rather than memory: what a processor, mutex or block profile showed once in the window. */
+enum ebb_cost { EBB_COST_CPU, EBB_COST_MUTEX, EBB_COST_BLOCK, EBB_COST_COUNT };
+
+struct ebb_cost_sample {
+    enum ebb_cost kind;
+    uint32_t stack;
+    double seconds;
+};
+
+/* Goroutines that wait in one place at the end of the window. */
+struct ebb_wait {
+    uint32_t stack;
+    const char *reason; /* "chan receive", "select", "IO wait", ... */
+    uint64_t goroutines;
+    double longest_s; /* 0: less than a minute; the runtime says no more */
 };
 
 struct ebb_evidence {
@@ -75,12 +106,17 @@ struct ebb_evidence {
     bool reconstructed;     /* nobody watched: the history was made from the birth times of what was
                                still held at the end, so growth is an upper estimate */
     const char *caution;    /* NULL, or one sentence on how far the evidence can be trusted */
+    const char *go_version; /* "go1.19.8", "" unknown or no Go */
+    bool gc_forced;         /* collections were asked for, because none came by itself */
     uint64_t dropped;       /* channel entries that found no room: the evidence has holes */
 
     struct ebb_observations EBB_VEC(struct ebb_observation) observations;
     struct ebb_stacks EBB_VEC(struct ebb_evidence_stack) stacks;
     struct ebb_serieses EBB_VEC(struct ebb_series) series;
     struct ebb_survivors EBB_VEC(struct ebb_survivor) survivors; /* of the last observation */
+    struct ebb_costs EBB_VEC(struct ebb_cost_sample) costs;
+    double costs_window_s[EBB_COST_COUNT]; /* how long each was looked for; 0: not looked */
+    struct ebb_waits EBB_VEC(struct ebb_wait) waits;
 };
 
 void ebb_evidence_free(struct ebb_evidence *evidence);

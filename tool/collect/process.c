@@ -54,7 +54,7 @@ struct ebb_process *ebb__process_new(struct ebb_reader *reader, bool ours, const
     evidence->pid = process->identity.pid;
     evidence->executable = process->identity.executable;
     evidence->period = process->identity.period;
-    evidence->end_reason = "";
+    evidence->end_reason = evidence->go_version = "";
     if (process->identity.agent_flags & EBB_AGENT_NO_MALLOC)
         evidence->caution = "the program brings an allocator of its own that calls no malloc the "
                             "agent can stand before: only its direct mappings were seen";

@@ -39,10 +39,10 @@ static const char *type_name(const struct ebb_profile *profile, size_t index)
     return ebb_profile_string(profile, profile->types[index].type);
 }
 
-static int index_by_name(const struct ebb_profile *profile, const char *wanted)
+int ebb_profile_find_type(const struct ebb_profile *profile, const char *name)
 {
     for (size_t i = 0; i < profile->type_count; i++)
-        if (strcmp(type_name(profile, i), wanted) == 0)
+        if (strcmp(ebb_profile_string(profile, profile->types[i].type), name) == 0)
             return (int)i;
     return -1;
 }
@@ -81,13 +81,13 @@ int ebb_profile_value_index(const struct ebb_profile *profile, const char *wante
         return ebb_error_set(error, -ENOENT, "the profile has no sample types: it is empty");
     int found;
     if (!wanted || !*wanted) {
-        found = index_by_name(profile, ebb_profile_string(profile, profile->default_type));
+        found = ebb_profile_find_type(profile, ebb_profile_string(profile, profile->default_type));
         return found >= 0 ? found : (int)profile->type_count - 1;
     }
-    if ((found = index_by_name(profile, wanted)) >= 0)
+    if ((found = ebb_profile_find_type(profile, wanted)) >= 0)
         return found;
     /* Old texts that count live memory only call it "space": pprof answers to both names. */
-    if (strncmp(wanted, "inuse_", 6) == 0 && (found = index_by_name(profile, wanted + 6)) >= 0)
+    if (strncmp(wanted, "inuse_", 6) == 0 && (found = ebb_profile_find_type(profile, wanted + 6)) >= 0)
         return found;
     if ((found = index_by_prefix(profile, wanted)) >= 0)
         return found;

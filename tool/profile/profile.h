@@ -156,6 +156,9 @@ int ebb_profile_prune(struct ebb_profile *profile, struct ebb_error *error);
 int ebb_profile_value_index(const struct ebb_profile *profile, const char *wanted,
                             struct ebb_error *error);
 
+/* The index of the sample type of exactly this name, -1 when there is none. */
+int ebb_profile_find_type(const struct ebb_profile *profile, const char *name);
+
 static inline const char *ebb_profile_string(const struct ebb_profile *profile, uint32_t index)
 {
     return profile->strings[index];
