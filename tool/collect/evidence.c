@@ -54,3 +54,21 @@ void ebb_evidence_thin(struct ebb_evidence *evidence)
     while (evidence->observations.len > most_observations(evidence))
         halve(evidence);
 }
+
+void ebb_evidence_forget(struct ebb_evidence *evidence)
+{
+    if (evidence->observations.len <= 1)
+        return;
+    size_t newest = evidence->observations.len - 1;
+    evidence->observations.items[0] = evidence->observations.items[newest];
+    evidence->observations.len = 1;
+    for (size_t i = 0; i < evidence->series.len; i++) {
+        struct ebb_points *points = &evidence->series.items[i].points;
+        bool seen = points->len > 0 && points->items[points->len - 1].observation == newest;
+        if (seen) {
+            points->items[0] = points->items[points->len - 1];
+            points->items[0].observation = 0;
+        }
+        points->len = seen;
+    }
+}

@@ -124,4 +124,8 @@ void ebb_evidence_free(struct ebb_evidence *evidence);
 /* Drops every second observation when there are too many; called by targets after each one. */
 void ebb_evidence_thin(struct ebb_evidence *evidence);
 
+/* Forgets all observations but the newest, for those who look without end and keep what they saw
+ * elsewhere. */
+void ebb_evidence_forget(struct ebb_evidence *evidence);
+
 #endif

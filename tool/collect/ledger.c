@@ -330,6 +330,21 @@ static void sum_up(struct ebb_ledger *ledger, struct ebb_observation *observatio
     observation->live_bytes_sd = sqrt(variance);
 }
 
+/* Exact counts take the place of estimates. */
+static void set_exact(struct ebb_observation *observation, const struct ebb_totals *totals)
+{
+    if (totals->allocs != UINT64_MAX && totals->frees != UINT64_MAX) {
+        observation->allocs = totals->allocs;
+        observation->frees = totals->frees;
+    }
+    if (totals->alloc_bytes != UINT64_MAX)
+        observation->alloc_bytes = totals->alloc_bytes;
+    if (totals->threads != UINT64_MAX)
+        observation->threads = totals->threads;
+    if (totals->live_bytes_sd >= 0)
+        observation->live_bytes_sd = totals->live_bytes_sd;
+}
+
 static int read_samples(struct ebb_ledger *ledger, const struct ebb_profile *profile,
                         const struct columns *columns, uint32_t observation)
 {
@@ -497,6 +512,7 @@ int ebb__ledger_add(struct ebb_ledger *ledger, const struct ebb_profile *profile
         return ebb_error_set(error, -ENOMEM, "%s: out of memory", name);
     describe(ledger, profile);
     sum_up(ledger, &observation, number);
+    set_exact(&observation, &sighting->totals);
     if (ebb_vec_push(&evidence->observations, observation) < 0)
         return ebb_error_set(error, -ENOMEM, "%s: out of memory", name);
     ebb_evidence_thin(evidence);
@@ -525,7 +541,11 @@ int ebb__ledger_add_costs(struct ebb_ledger *ledger, enum ebb_cost kind,
 
 struct ebb_sighting ebb__sighting_at(double time_s)
 {
-    struct ebb_sighting sighting = {.time_s = time_s, .limit = {UINT64_MAX, UINT64_MAX, "", ""}};
+    struct ebb_sighting sighting = {
+        .time_s = time_s,
+        .limit = {UINT64_MAX, UINT64_MAX, "", ""},
+        .totals = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, -1},
+    };
     memset(&sighting.memory, 0xff, sizeof sighting.memory); /* all UINT64_MAX */
     return sighting;
 }

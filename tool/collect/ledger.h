@@ -21,12 +21,19 @@ void ebb__ledger_free(struct ebb_ledger *ledger); /* NULL is fine; frees the evi
 /* The caller sets what profiles do not say: target, pid, age, window, caution. */
 struct ebb_evidence *ebb__ledger_evidence(struct ebb_ledger *ledger);
 
+/* Exact counts that a sampled profile only estimates; UINT64_MAX (below 0) where unknown. */
+struct ebb_totals {
+    uint64_t allocs, frees, alloc_bytes, threads; /* as in ebb_observation */
+    double live_bytes_sd;
+};
+
 /* What was seen beside the profile, at the same moment. */
 struct ebb_sighting {
     double time_s;            /* since the first */
     struct ebb_memory memory; /* UINT64_MAX where unknown */
     struct ebb_limit limit;
-    const struct ebb_profile *goroutines; /* NULL: nobody looked */
+    struct ebb_totals totals;
+    const struct ebb_profile *goroutines; /* NULL: nobody looked; or a threadcreate profile */
 };
 struct ebb_sighting ebb__sighting_at(double time_s); /* nothing else known */
 
