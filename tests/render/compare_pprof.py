@@ -5,6 +5,7 @@ heap profiles of other tools and on a generated one with inlined calls.
 """
 
 import collections
+import datetime
 import os
 import pathlib
 import re
@@ -89,9 +90,22 @@ def ebb(*arguments):
     return result.stdout.decode() if result.returncode == 0 else ""
 
 
+def old_time(line):
+    """The time as older pprofs write it: to the minute."""
+    found = re.fullmatch(r"Time: (\S+ \S+) (\S+)", line)
+    if not found:
+        return line
+    time = datetime.datetime.fromisoformat(found[1])
+    return time.strftime(f"Time: %b {time.day}, %Y at {time.hour % 12 or 12}:%M%p ({found[2]})") \
+        .replace("AM (", "am (").replace("PM (", "pm (")
+
+
 def compare(theirs, ours, *files):
     names = [profile(file) for file in files]
-    same(ebb(*ours, *names), pprof(*theirs, *names), " ".join(ours))
+    theirs, ours, title = pprof(*theirs, *names), ebb(*ours, *names), " ".join(ours)
+    if re.search(r"^Time: .* at ", theirs, re.M):
+        ours = "".join(old_time(line) + "\n" for line in ours.splitlines())
+    same(ours, theirs, title)
 
 
 def compare_tops(file):

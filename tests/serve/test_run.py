@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 
 EBB, SERVICE = os.path.abspath(sys.argv.pop(1)), os.path.abspath(sys.argv.pop(1))
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a shell cannot trap what was ignored when it began, as under nohup
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("EBB_") or name == "EBB_AGENT_PATH"}
 
 
