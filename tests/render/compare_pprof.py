@@ -100,12 +100,16 @@ def old_time(line):
         .replace("AM (", "am (").replace("PM (", "pm (")
 
 
+def timed_alike(ours, theirs):
+    if re.search(r"^Time: .* at ", theirs, re.M):
+        return "".join(old_time(line) + "\n" for line in ours.splitlines())
+    return ours
+
+
 def compare(theirs, ours, *files):
     names = [profile(file) for file in files]
-    theirs, ours, title = pprof(*theirs, *names), ebb(*ours, *names), " ".join(ours)
-    if re.search(r"^Time: .* at ", theirs, re.M):
-        ours = "".join(old_time(line) + "\n" for line in ours.splitlines())
-    same(ours, theirs, title)
+    theirs = pprof(*theirs, *names)
+    same(timed_alike(ebb(*ours, *names), theirs), theirs, " ".join(ours))
 
 
 def compare_tops(file):
@@ -193,6 +197,7 @@ def compare_differences():
     for options, theirs_options in [([], []), (["--cum"], ["-cum"]), (["--lines"], ["-lines"])]:
         theirs = pprof("-top", *theirs_options, "-diff_base=" + profile("heap1"), profile("heap2"))
         ours = ebb("diff", *options, profile("heap1"), profile("heap2"))
+        ours = timed_alike(ours, theirs)
         same("\n".join(" ".join(bare(line)) for line in ours.splitlines()),
              "\n".join(" ".join(line.split()) for line in theirs.splitlines()), "diff")
 

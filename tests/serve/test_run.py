@@ -25,6 +25,15 @@ def ebb(*arguments, **options):
                           stdin=options.pop("stdin", subprocess.DEVNULL), **options)
 
 
+def has_terminals():
+    try:
+        for side in pty.openpty():
+            os.close(side)
+        return True
+    except OSError:
+        return False
+
+
 class Run:
     """`ebb run` in the background, with its URL and the program's pid."""
 
@@ -118,6 +127,7 @@ class Program(unittest.TestCase):
             self.assertFalse(os.path.exists(directory + "/started"))
 
 
+@unittest.skipUnless(has_terminals(), "the machine has no pseudo-terminals")
 class Terminal(unittest.TestCase):
     def start(self, code):
         pid, terminal = pty.fork()
@@ -228,6 +238,7 @@ class Served(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertIn("No space left", done.stderr)
 
+    @unittest.skipUnless(has_terminals(), "the machine has no pseudo-terminals")
     def test_no_binary_to_a_terminal(self):
         leader, terminal = pty.openpty()
         done = subprocess.run([EBB, "heap", "-o", "-", str(self.run_.pid)], stdout=terminal, stderr=subprocess.PIPE,
