@@ -67,7 +67,7 @@ static void set_flag(const char *environment, const char *key, const char *value
 {
     struct table *table = &environment_of(environment)->settings;
     if (table->count >= table->size)
-        table_grow(table); /* <- keeps */
+        table_grow(table);                                /* <- keeps */
     struct setting *setting = calloc(1, sizeof *setting); /* <- keeps */
     if (!setting)
         abort();

@@ -67,7 +67,7 @@ static struct host *cache_put(struct cache *cache, const char *name)
     if (!cache->table || cache->used > cache->mask)
         rehash(cache);
     struct host *host = xcalloc(1, sizeof *host); /* <- keeps */
-    host->name = xstrdup(name); /* <- keeps */
+    host->name = xstrdup(name);                   /* <- keeps */
     host->count = 2;
     host->next = cache->table[hash(name) & cache->mask];
     cache->table[hash(name) & cache->mask] = host;

@@ -6,8 +6,9 @@
 
 #include <glib.h>
 
-static const char *const names[] = {"host", "accept", "user-agent", "cookie", "x-request-id",
-                                    "content-type", "content-length", "authorization"};
+static const char *const names[] = {"host",           "accept",       "user-agent",
+                                    "cookie",         "x-request-id", "content-type",
+                                    "content-length", "authorization"};
 
 static GHashTable *parse_headers(const char *const *values)
 {
@@ -20,7 +21,8 @@ static GHashTable *parse_headers(const char *const *values)
 static void request(unsigned long number)
 {
     const char *const values[G_N_ELEMENTS(names)] = {
-        "shop.example", "*/*", "curl/8", "session=1", number % 2 ? "1" : "2", "text/html", "0", "Bearer x"};
+        "shop.example",         "*/*",       "curl/8", "session=1",
+        number % 2 ? "1" : "2", "text/html", "0",      "Bearer x"};
     GHashTable *headers = parse_headers(values);
     if (!g_hash_table_lookup(headers, "host"))
         fputs("no host\n", stderr);

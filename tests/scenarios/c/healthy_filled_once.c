@@ -11,7 +11,8 @@ static GHashTable *codes;
 static void read_codes(void)
 {
     for (unsigned i = 0; i < 200000; i++)
-        g_hash_table_insert(codes, g_strdup_printf("%06u", i), g_strdup_printf("town number %u", i * 7));
+        g_hash_table_insert(codes, g_strdup_printf("%06u", i),
+                            g_strdup_printf("town number %u", i * 7));
 }
 
 static void request(unsigned long number)

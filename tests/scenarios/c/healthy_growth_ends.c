@@ -57,7 +57,8 @@ static void step(unsigned long number)
     }
     char *answer = malloc(256);
     if (answer)
-        snprintf(answer, 256, "%lu", inverted.heads[load_random(number) % inverted.size] ? number : 0);
+        snprintf(answer, 256, "%lu",
+                 inverted.heads[load_random(number) % inverted.size] ? number : 0);
     free(answer);
 }
 

@@ -3,6 +3,7 @@
  * the peak, for a few dozen articles a day.
  *
  * expect: map-kept-after-clear
+ * also: fragmentation
  * window: 30 */
 #include "load.h"
 

@@ -27,9 +27,9 @@ static struct route *find_route(const char *path)
 {
     struct route *route = g_hash_table_lookup(routes, path);
     if (!route) {
-        route = g_new0(struct route, 1); /* <- keeps */
+        route = g_new0(struct route, 1);                                       /* <- keeps */
         route->handler = g_strdup_printf("orders.%s", strrchr(path, '/') + 1); /* <- keeps */
-        g_hash_table_insert(routes, g_strdup(path), route); /* <- keeps */
+        g_hash_table_insert(routes, g_strdup(path), route);                    /* <- keeps */
     }
     route->hits++;
     return route;

@@ -19,7 +19,8 @@ static struct seen seen;
 static size_t slot_of(const struct seen *set, struct key key)
 {
     size_t at = load_random(key.id ^ key.time_ns) & (set->capacity - 1);
-    while (set->slots[at].id && (set->slots[at].id != key.id || set->slots[at].time_ns != key.time_ns))
+    while (set->slots[at].id &&
+           (set->slots[at].id != key.id || set->slots[at].time_ns != key.time_ns))
         at = (at + 1) & (set->capacity - 1);
     return at;
 }
@@ -53,7 +54,8 @@ static void message(unsigned long number)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    struct key key = {number % 100000 + 1, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec};
+    struct key key = {number % 100000 + 1,
+                      (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec};
     char *body = malloc(200 + number % 400);
     if (!body)
         abort();

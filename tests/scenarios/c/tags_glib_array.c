@@ -12,7 +12,7 @@ static GPtrArray *pending;
 static void record_tag(const char *name, unsigned long value)
 {
     char *tag = g_strdup_printf("%s=%lu", name, value); /* <- keeps */
-    g_ptr_array_add(pending, tag); /* <- keeps */
+    g_ptr_array_add(pending, tag);                      /* <- keeps */
 }
 
 static void flush(void)

@@ -23,7 +23,7 @@ static GHashTable *tenant_table(const char *tenant)
 static gboolean set_config(const char *tenant, const char *key, const char *value)
 {
     GHashTable *table = tenant_table(tenant);
-    char *copy = g_strdup(key); /* <- keeps */
+    char *copy = g_strdup(key);                               /* <- keeps */
     return g_hash_table_insert(table, copy, g_strdup(value)); /* <- keeps */
 }
 

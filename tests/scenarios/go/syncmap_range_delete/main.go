@@ -1,0 +1,25 @@
+// A sync.Map of seen events is emptied four times a second with Range and Delete.
+//
+// expect: syncmap-clear-by-delete
+package main
+
+import (
+	"sync"
+
+	"scenarios/load"
+)
+
+var events sync.Map
+
+func clearEvents() {
+	events.Range(func(key, _ any) bool {
+		events.Delete(key) // <- keeps
+		return true
+	}) // <- keeps
+}
+
+func main() {
+	go load.Every(30000, func(number int) { events.Store(load.Random(number), number) })
+	go load.Every(4, func(int) { clearEvents() })
+	load.Serve()
+}
