@@ -202,12 +202,15 @@ class Result:
         return f"{site['function']} {os.path.basename(site['file'])}:{site['line']}"
 
 
-def doctor(ebb, scenario, program, window, every=None):
-    """The doctor on a scenario that was built, over a window of so many seconds."""
+def doctor(ebb, scenario, program, window, sample=None):
+    """The doctor on a scenario that was built, over a window of so many seconds. `sample`: mean bytes
+    between samples, instead of the 512 KiB that both agent and Go take by themselves."""
     options = ["--json", "--for", f"{window:g}s"]
     if scenario.language == "go":
-        with Service(program, scenario.environment) as service:
+        finer = {"GODEBUG": f"memprofilerate={sample}"} if sample else {}
+        with Service(program, {**finer, **scenario.environment}) as service:
             return run_doctor(ebb, scenario, window, [*options, service.url])
+    options += ["--sample", str(sample)] if sample else []
     return run_doctor(ebb, scenario, window, [*options, "--", program], scenario.environment)
 
 

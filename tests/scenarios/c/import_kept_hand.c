@@ -54,7 +54,9 @@ static void catalogue_add(struct catalogue *in, uint64_t number)
         abort();
     article->number = number;
     snprintf(article->name, sizeof article->name, "article %lu", (unsigned long)number);
-    *catalogue_slot(in, number) = (struct slot){number, article};
+    struct slot *slot = catalogue_slot(in, number);
+    slot->number = number;
+    slot->article = article;
     in->used++;
 }
 
