@@ -4,16 +4,18 @@
 
 #include "channel/layout.h"
 #include "tool/collect/files.h"
+#include "tool/collect/history.h"
 #include "tool/collect/program.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Exactly one of the two. */
+/* Exactly one of the three. */
 struct ebb_target {
     struct ebb_program *program;
     struct ebb_files *files;
+    struct ebb_history *history;
 };
 
 static bool is_url(const char *word)
@@ -40,6 +42,9 @@ static int open_by_kind(struct ebb_target *target, char *const *words, size_t co
                         bool is_command, const struct ebb_target_options *options,
                         struct ebb_error *error)
 {
+    if (options->store)
+        return ebb__history_open(options->store, count > 0 ? words[0] : NULL, options->since_s,
+                                 &target->history, error);
     if (is_command)
         return ebb__program_start(words, count, options, &target->program, error);
     for (size_t i = 0; i < count; i++)
@@ -62,12 +67,12 @@ int ebb_target_open(char *const *words, size_t count, bool is_command,
 {
     static const struct ebb_target_options defaults;
     *target = NULL;
-    if (count == 0)
+    if (count == 0 && !(options && options->store))
         return ebb_error_set(error, -EINVAL,
                              "nothing to look at; name a PID, profile files, or -- CMD");
     struct ebb_target *opened = calloc(1, sizeof *opened);
     if (!opened)
-        return ebb_error_set(error, -ENOMEM, "%s: out of memory", words[0]);
+        return ebb_error_set(error, -ENOMEM, "%s: out of memory", count > 0 ? words[0] : "target");
     int code = open_by_kind(opened, words, count, is_command, options ? options : &defaults, error);
     if (code < 0) {
         free(opened);
@@ -84,22 +89,27 @@ void ebb_target_close(struct ebb_target *target, bool keep, double grace_s)
     if (target->program)
         ebb__program_close(target->program, keep, grace_s);
     ebb__files_close(target->files);
+    ebb__history_close(target->history);
     free(target);
 }
 
 int ebb_target_observe(struct ebb_target *target, struct ebb_error *error)
 {
     return target->program ? ebb__program_observe(target->program, error)
-                           : 1; /* files hold all there is to see */
+                           : 1; /* files and histories hold all there is to see */
 }
 
 size_t ebb_target_subject_count(const struct ebb_target *target)
 {
+    if (target->history)
+        return ebb__history_count(target->history);
     return target->program ? ebb__program_count(target->program) : 1;
 }
 
 struct ebb_evidence *ebb_target_subject(const struct ebb_target *target, size_t index)
 {
+    if (target->history)
+        return ebb__history_evidence(target->history, index);
     return target->program ? ebb__program_subject(target->program, index)
                            : ebb__files_evidence(target->files);
 }
@@ -110,6 +120,8 @@ int ebb_target_profile(struct ebb_target *target, size_t index, const char *name
     *profile = NULL;
     if (index >= ebb_target_subject_count(target))
         return ebb_error_set(error, -ENOENT, "nothing was seen of the target yet");
+    if (target->history)
+        return ebb__history_profile(target->history, index, name, profile, error);
     return target->program ? ebb__program_profile(target->program, index, name, profile, error)
                            : ebb__files_profile(target->files, name, profile, error);
 }

@@ -3,6 +3,7 @@
  *     PID                a process that publishes into the channel, or the record a dead one left
  *     FILE...            saved profiles, in time order
  *     -- CMD ARG...      a program to start under the agent
+ *     NAME               what a store holds of a target, with options.store
  *
  * Opening starts nothing but, for `--`, the program. Observing adds to the evidence; a profile can be
  * taken at any time. A target may be several processes (a program that forks): each is a subject
@@ -25,6 +26,18 @@ struct ebb_target_options {
     bool foreground;       /* a started program stays in our process group: it has the terminal, and
                              gets the terminal's signals by itself */
     bool keep_killed; /* when a started program is killed or crashes, its record stays, unread */
+
+    const char *store; /* a store of `ebb record`: `words` is one name in it, or none for the only one */
+    double since_s;    /* of a store: only so much of it, counted from its end; 0: all */
+
+    /* For services over HTTP. */
+    double window_s;   /* how long one means to look; 0: a single profile is wanted */
+    double seconds;    /* how long to gather a profile that is gathered (cpu); 0: 10 */
+    bool no_gc;        /* never ask for a collection */
+    const char *token; /* a bearer token; NULL: what EBB_TOKEN says */
+    const char *ca;    /* file of certificates to trust; NULL: the system's */
+    bool insecure;     /* trust every certificate */
+    int interrupt;     /* a descriptor: when it can be read, waiting for an answer ends; 0: none */
 };
 
 /* `words` are the command line's remaining arguments: one PID or path, several paths, or a command
