@@ -60,8 +60,10 @@ static int read_one(const char *path, struct ebb_profile **result, struct ebb_er
         ebb_profile_free(profile);
         profile = symbolized;
     }
-    /* An unusable expression for what to drop drops nothing. */
-    if (code < 0 || ebb_profile_prune(profile, NULL) == -ENOMEM) {
+    /* An unusable expression for what to drop drops nothing. Of Go's runtime nothing is dropped: its
+     * frames tell one container from another. */
+    bool go = ebb__go_stats_of(profile).known;
+    if (code < 0 || (!go && ebb_profile_prune(profile, NULL) == -ENOMEM)) {
         ebb_profile_free(profile);
         return ebb_error_set(error, -ENOMEM, "%s: out of memory", path);
     }

@@ -1,9 +1,10 @@
-/* See target.h: tells the kinds of target apart and passes every call on to program.c or files.c.
- */
+/* See target.h: tells the kinds of target apart and passes every call on to program.c,
+ * files.c or go_service.c. */
 #include "tool/collect/target.h"
 
 #include "channel/layout.h"
 #include "tool/collect/files.h"
+#include "tool/collect/go_service.h"
 #include "tool/collect/history.h"
 #include "tool/collect/program.h"
 
@@ -11,11 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Exactly one of the three. */
+/* Exactly one of the four. */
 struct ebb_target {
     struct ebb_program *program;
     struct ebb_files *files;
     struct ebb_history *history;
+    struct ebb_service *service;
 };
 
 static bool is_url(const char *word)
@@ -47,12 +49,12 @@ static int open_by_kind(struct ebb_target *target, char *const *words, size_t co
                                  &target->history, error);
     if (is_command)
         return ebb__program_start(words, count, options, &target->program, error);
+    if (count == 1 && is_url(words[0]))
+        return ebb__service_open(words[0], options, &target->service, error);
     for (size_t i = 0; i < count; i++)
         if (is_url(words[i]))
-            return ebb_error_set(error, -EPROTONOSUPPORT,
-                                 "%s: this version does not read services over HTTP; save profiles "
-                                 "with `curl -o 1.pb.gz URL/debug/pprof/heap` and name the files",
-                                 words[i]);
+            return ebb_error_set(error, -EINVAL,
+                                 "name one service at a time, or profiles that were saved of one");
     pid_t pid = count == 1 ? parse_pid(words[0]) : 0;
     if (pid > 0)
         return ebb__program_attach(pid, &target->program, error);
@@ -69,7 +71,7 @@ int ebb_target_open(char *const *words, size_t count, bool is_command,
     *target = NULL;
     if (count == 0 && !(options && options->store))
         return ebb_error_set(error, -EINVAL,
-                             "nothing to look at; name a PID, profile files, or -- CMD");
+                             "nothing to look at; name a PID, a URL, profile files, or -- CMD");
     struct ebb_target *opened = calloc(1, sizeof *opened);
     if (!opened)
         return ebb_error_set(error, -ENOMEM, "%s: out of memory", count > 0 ? words[0] : "target");
@@ -90,13 +92,21 @@ void ebb_target_close(struct ebb_target *target, bool keep, double grace_s)
         ebb__program_close(target->program, keep, grace_s);
     ebb__files_close(target->files);
     ebb__history_close(target->history);
+    ebb__service_close(target->service);
     free(target);
 }
 
 int ebb_target_observe(struct ebb_target *target, struct ebb_error *error)
 {
+    if (target->service)
+        return ebb__service_observe(target->service, error);
     return target->program ? ebb__program_observe(target->program, error)
                            : 1; /* files and histories hold all there is to see */
+}
+
+int ebb_target_conclude(struct ebb_target *target, struct ebb_error *error)
+{
+    return target->service ? ebb__service_conclude(target->service, error) : 0;
 }
 
 size_t ebb_target_subject_count(const struct ebb_target *target)
@@ -108,6 +118,8 @@ size_t ebb_target_subject_count(const struct ebb_target *target)
 
 struct ebb_evidence *ebb_target_subject(const struct ebb_target *target, size_t index)
 {
+    if (target->service)
+        return ebb__service_evidence(target->service);
     if (target->history)
         return ebb__history_evidence(target->history, index);
     return target->program ? ebb__program_subject(target->program, index)
@@ -120,6 +132,8 @@ int ebb_target_profile(struct ebb_target *target, size_t index, const char *name
     *profile = NULL;
     if (index >= ebb_target_subject_count(target))
         return ebb_error_set(error, -ENOENT, "nothing was seen of the target yet");
+    if (target->service)
+        return ebb__service_profile(target->service, name, profile, error);
     if (target->history)
         return ebb__history_profile(target->history, index, name, profile, error);
     return target->program ? ebb__program_profile(target->program, index, name, profile, error)

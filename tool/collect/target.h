@@ -2,6 +2,7 @@
  *
  *     PID                a process that publishes into the channel, or the record a dead one left
  *     FILE...            saved profiles, in time order
+ *     http://HOST:PORT   a service that answers /debug/pprof: Go with net/http/pprof, or `ebb serve`
  *     -- CMD ARG...      a program to start under the agent
  *     NAME               what a store holds of a target, with options.store
  *
@@ -27,8 +28,9 @@ struct ebb_target_options {
                              gets the terminal's signals by itself */
     bool keep_killed; /* when a started program is killed or crashes, its record stays, unread */
 
-    const char *store; /* a store of `ebb record`: `words` is one name in it, or none for the only one */
-    double since_s;    /* of a store: only so much of it, counted from its end; 0: all */
+    const char
+        *store; /* a store of `ebb record`: `words` is one name in it, or none for the only one */
+    double since_s; /* of a store: only so much of it, counted from its end; 0: all */
 
     /* For services over HTTP. */
     double window_s;   /* how long one means to look; 0: a single profile is wanted */
@@ -40,8 +42,8 @@ struct ebb_target_options {
     int interrupt;     /* a descriptor: when it can be read, waiting for an answer ends; 0: none */
 };
 
-/* `words` are the command line's remaining arguments: one PID or path, several paths, or a command
- * when `is_command`. Errors: no such process, static binary (points to the HTTP way), setuid, not
+/* `words` are the command line's remaining arguments: one PID, URL or path, several paths, or a
+ * command when `is_command`. Errors: no such process, static binary (points to the HTTP way), setuid, not
  * executable, a process that does not publish (says how to start it). */
 int ebb_target_open(char *const *words, size_t count, bool is_command,
                     const struct ebb_target_options *options, struct ebb_target **target,
@@ -55,12 +57,18 @@ void ebb_target_close(struct ebb_target *target, bool keep, double grace_s);
  * ended (the last observation was still added); negative errno and the line when it could not look. */
 int ebb_target_observe(struct ebb_target *target, struct ebb_error *error);
 
+/* The window is over: looks at what is looked at once (a service's processor profile, waits) and
+ * rounds the evidence off. 0; a negative errno and the line when the target was lost before its
+ * time: what was seen stays as evidence. */
+int ebb_target_conclude(struct ebb_target *target, struct ebb_error *error);
+
 /* The processes seen so far, the started one first. Owned by the target. */
 size_t ebb_target_subject_count(const struct ebb_target *target);
 struct ebb_evidence *ebb_target_subject(const struct ebb_target *target, size_t index);
 
 /* The profile of subject `index` now: "heap" (default type inuse_space), "allocs" (the same with
- * alloc_space), "threadcreate". The caller frees it. */
+ * alloc_space), "threadcreate"; of a service also "goroutine", "mutex", "block" and "cpu", which is
+ * gathered first. The caller frees it. */
 int ebb_target_profile(struct ebb_target *target, size_t index, const char *name,
                        struct ebb_profile **profile, struct ebb_error *error);
 

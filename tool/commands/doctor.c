@@ -35,6 +35,8 @@ struct plan {
     unsigned long long period;
     bool json, keep, only_parent;
     const char *html;
+    bool no_gc, insecure; /* for services */
+    const char *token, *ca;
 
     char **words; /* the target */
     size_t word_count;
@@ -58,6 +60,8 @@ static void print_help(void)
          "  ebb doctor [OPTION...] PID             a process that publishes, or the record of a "
          "dead "
          "one\n"
+         "  ebb doctor [OPTION...] URL             a service that answers /debug/pprof: Go with\n"
+         "                                         net/http/pprof, or `ebb serve`\n"
          "  ebb doctor [OPTION...] FILE FILE...    saved profiles, in time order\n"
          "\n"
          "  --for TIME        how long to watch (default: 30s); 5m and 1h30m are times too\n"
@@ -68,10 +72,15 @@ static void print_help(void)
          "  --report FILE     write the report as an HTML page too\n"
          "  --keep            let a started program go on when the window is over\n"
          "  --only-parent     do not follow the processes that a started program starts\n"
+         "  --no-gc           never ask a Go service for a garbage collection\n"
+         "  --token TOKEN     a bearer token for the service (default: what EBB_TOKEN says)\n"
+         "  --ca FILE         trust these certificates (PEM) instead of the system's\n"
+         "  --insecure        trust any certificate\n"
          "\n"
          "A started program's output goes to stderr. Ctrl-C ends the window early, with the "
          "verdict\n"
-         "so far. Exit status: 0 healthy, 1 found something, 2 could not look.");
+         "so far. Exit status: 0 healthy, 1 found something, 2 could not look, or not to the end\n"
+         "of the window because the service restarted or hung; what was seen is reported still.");
 }
 
 static int refuse(const char *option, const char *value, const char *what)
@@ -89,6 +98,10 @@ static int parse_options(int argc, char **argv, struct plan *plan)
                                           {"json", no_argument, NULL, 'j'},
                                           {"keep", no_argument, NULL, 'k'},
                                           {"only-parent", no_argument, NULL, 'p'},
+                                          {"no-gc", no_argument, NULL, 'g'},
+                                          {"token", required_argument, NULL, 't'},
+                                          {"ca", required_argument, NULL, 'c'},
+                                          {"insecure", no_argument, NULL, 'i'},
                                           {"help", no_argument, NULL, 'h'},
                                           {0}};
     opterr = 0;
@@ -121,6 +134,18 @@ static int parse_options(int argc, char **argv, struct plan *plan)
         case 'p':
             plan->only_parent = true;
             break;
+        case 'g':
+            plan->no_gc = true;
+            break;
+        case 't':
+            plan->token = optarg;
+            break;
+        case 'c':
+            plan->ca = optarg;
+            break;
+        case 'i':
+            plan->insecure = true;
+            break;
         case 'h':
             print_help();
             return 1;
@@ -138,6 +163,26 @@ static int parse_options(int argc, char **argv, struct plan *plan)
 static bool is_number(const char *word)
 {
     return *word && strspn(word, "0123456789") == strlen(word);
+}
+
+static bool is_url(const char *word)
+{
+    return strstr(word, "://") != NULL;
+}
+
+/* The page of a process that publishes or did, named by its path. */
+static bool is_record(const char *word)
+{
+    static const char prefix[] = EBB_CHANNEL_DIRECTORY "/" EBB_CHANNEL_PREFIX;
+    return strncmp(word, prefix, sizeof prefix - 1) == 0;
+}
+
+/* Whether the target goes on while we look; saved profiles do not. */
+static bool is_alive(const struct plan *plan)
+{
+    const char *word = plan->words[0];
+    return plan->is_command ||
+           (plan->word_count == 1 && (is_number(word) || is_url(word) || is_record(word)));
 }
 
 /* Options may stand anywhere before `--`; what follows it is a program to start. */
@@ -158,18 +203,22 @@ static int parse(int argc, char **argv, struct plan *plan)
     plan->word_count = (size_t)(plan->is_command ? argc - end - 1 : end - optind);
     if (plan->word_count == 0)
         return 1 + ebb_command_fail("doctor", "name a target: ebb doctor -- CMD ARG..., "
-                                              "ebb doctor PID, or profiles in time order");
+                                              "ebb doctor PID, ebb doctor URL, or profiles in time "
+                                              "order");
     if (!plan->is_command && (plan->period || plan->keep || plan->only_parent))
         return 1 + ebb_command_fail("doctor",
                                     "--sample, --keep and --only-parent are for a program "
                                     "that is started here: ebb doctor -- CMD ARG...");
-    if (!plan->is_command && !is_number(plan->words[0]) && access(plan->words[0], F_OK) < 0 &&
-        !strstr(plan->words[0], "://"))
+    if ((plan->no_gc || plan->token || plan->ca || plan->insecure) &&
+        (plan->is_command || !is_url(plan->words[0])))
+        return 1 + ebb_command_fail("doctor", "--no-gc, --token, --ca and --insecure are for a "
+                                              "service: ebb doctor http://HOST:PORT");
+    if (!plan->is_command && !is_number(plan->words[0]) && !is_url(plan->words[0]) &&
+        access(plan->words[0], F_OK) < 0)
         return 1 + ebb_command_fail("doctor",
                                     "%s: no such file; to start a program write: ebb doctor -- %s",
                                     plan->words[0], plan->words[0]);
-    if (!plan->is_command && plan->word_count == 1 && !is_number(plan->words[0]) &&
-        !strstr(plan->words[0], "://"))
+    if (plan->word_count == 1 && !is_alive(plan))
         return 1 + ebb_command_fail("doctor",
                                     "%s: one profile cannot show growth; name two or more, in time "
                                     "order, or look at it with `ebb top`",
@@ -187,13 +236,15 @@ static int parse(int argc, char **argv, struct plan *plan)
 /* Waits for a time to come; the signal that asks us to stop, or 0. A program's end wakes us too. */
 static int wait_until(double until_s, struct ebb_target *target, bool is_command)
 {
-    for (double left; (left = until_s - now_s()) > 0;) {
-        int signal = ebb_signals_wait((int)ceil(fmin(left, 1000) * 1000));
+    double left;
+    do {
+        left = until_s - now_s();
+        int signal = ebb_signals_wait((int)ceil(fmin(fmax(left, 0), 1000) * 1000));
         if (signal == SIGINT || signal == SIGTERM || signal == SIGHUP)
             return signal;
         if (signal == SIGCHLD && is_command && !ebb_target_running(target))
             return 0;
-    }
+    } while (left > 0);
     return 0;
 }
 
@@ -202,12 +253,13 @@ struct window {
     int signal;    /* what cut it short, 0 for nothing */
 };
 
-/* Observes until the window is over. 0, or a negative errno and the line. */
+/* Observes until the window is over. 0, or a negative errno and the line: what was seen until then
+ * is evidence still. */
 static int watch(const struct plan *plan, struct ebb_target *target, struct window *window,
                  struct ebb_error *error)
 {
     struct ebb_progress progress = ebb_progress_start(stderr, plan->window_s);
-    bool lives = plan->is_command || (plan->word_count == 1 && is_number(plan->words[0]));
+    bool lives = is_alive(plan);
     double start = now_s(), next = start;
     int code;
     for (;;) {
@@ -225,17 +277,19 @@ static int watch(const struct plan *plan, struct ebb_target *target, struct wind
         next = fmin(fmax(next + plan->every_s, now_s()), start + plan->window_s);
         window->signal = wait_until(next, target, plan->is_command);
     }
+    if (code >= 0) {
+        int concluded = ebb_target_conclude(target, error);
+        code = concluded < 0 ? concluded : code;
+    }
     ebb_progress_erase(&progress);
-    if (code < 0)
-        return code;
     if (!lives)
-        return 0;
+        return code < 0 ? code : 0;
     for (size_t i = 0; i < ebb_target_subject_count(target); i++) {
         struct ebb_evidence *subject = ebb_target_subject(target, i);
         subject->window_s = plan->window_s;
-        subject->complete = window->complete;
+        subject->complete = window->complete && code >= 0;
     }
-    return 0;
+    return code < 0 ? code : 0;
 }
 
 /* Whether the program ended within `patience_s`; a second Ctrl-C ends the patience. */
@@ -350,6 +404,15 @@ static int judge(const struct plan *plan, struct ebb_target *target, struct ebb_
     return code;
 }
 
+/* Whether enough was seen to judge. */
+static bool saw_enough(struct ebb_target *target)
+{
+    for (size_t i = 0; i < ebb_target_subject_count(target); i++)
+        if (ebb_target_subject(target, i)->observations.len >= 2)
+            return true;
+    return false;
+}
+
 static int run(int argc, char **argv)
 {
     struct plan plan = {.window_s = DEFAULT_WINDOW_S};
@@ -359,11 +422,18 @@ static int run(int argc, char **argv)
 
     /* SIGPIPE is caught to be told by write(2) instead, without a program inheriting it ignored. */
     static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD, SIGPIPE, 0};
-    const struct ebb_target_options options = {
-        .period = plan.period, .output_to_stderr = true, .only_parent = plan.only_parent};
-    struct ebb_error error = {0};
+    struct ebb_target_options options = {.period = plan.period,
+                                         .output_to_stderr = true,
+                                         .only_parent = plan.only_parent,
+                                         .window_s = plan.window_s,
+                                         .no_gc = plan.no_gc,
+                                         .token = plan.token,
+                                         .ca = plan.ca,
+                                         .insecure = plan.insecure};
+    struct ebb_error error = {0}, lost = {0};
     struct ebb_target *target = NULL;
     int code = ebb_signals_catch(caught);
+    options.interrupt = ebb_signals_descriptor();
     if (code >= 0)
         code = ebb_target_open(plan.words, plan.word_count, plan.is_command, &options, &target,
                                &error);
@@ -374,8 +444,13 @@ static int run(int argc, char **argv)
     code = watch(&plan, target, &window, &error);
     if (plan.is_command && !plan.keep)
         end_program(target, window.signal);
-    if (code == 0)
+    bool was_lost = code < 0;
+    if (was_lost)
+        lost = error;
+    if (!was_lost || (is_url(plan.words[0]) && saw_enough(target)))
         code = judge(&plan, target, &error);
+    if (was_lost && code >= 0)
+        code = ebb_error_set(&error, -EIO, "%s", lost.text);
     ebb_target_close(target, plan.keep || !plan.is_command, GRACE_S);
     if (code < 0)
         return ebb_command_fail("doctor", "%s", error.text[0] ? error.text : strerror(-code));

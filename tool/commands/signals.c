@@ -53,6 +53,11 @@ int ebb_signals_wait(int timeout_ms)
     return number & ~FROM_KERNEL;
 }
 
+int ebb_signals_descriptor(void)
+{
+    return pipe_ends[0];
+}
+
 bool ebb_signals_from_kernel(void)
 {
     return last_from_kernel;

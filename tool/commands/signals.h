@@ -13,6 +13,9 @@ int ebb_signals_catch(const int *signals);
 /* The next caught signal, in order of arrival; 0 when none came within `timeout_ms`. */
 int ebb_signals_wait(int timeout_ms);
 
+/* A descriptor that can be read while a caught signal waits; -1 before any is caught. */
+int ebb_signals_descriptor(void);
+
 /* Whether the kernel sent the signal that ebb_signals_wait returned last, as it does for keys of the
  * terminal: then everything in our process group got it too. */
 bool ebb_signals_from_kernel(void);

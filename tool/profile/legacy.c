@@ -12,7 +12,10 @@
  * What is sampled is scaled to what it stands for: of blocks of size S, sampled every R bytes on
  * average, the share 1 - exp(-S/R) is seen (google/pprof scales so too). Addresses are return
  * addresses and become those of the calls, one less. Go's texts carry names in comments
- * (`#\t0xPC\tname+0xOFF \tfile:line`); they become the locations' lines. */
+ * (`#\t0xPC\tname+0xOFF \tfile:line`); they become the locations' lines. The numbers that Go's
+ * runtime gives of itself at the end (`# NAME = VALUE` after `# runtime.MemStats`) become comments
+ * "runtime.MemStats NAME = VALUE", and the time of the last collection, which is what a heap profile
+ * is as of, the profile's time. */
 #include "tool/profile/legacy.h"
 
 #include "base/hash.h"
@@ -57,6 +60,9 @@ struct legacy {
     struct sample_vec EBB_VEC(struct sample) samples;
     struct symbol_vec EBB_VEC(struct symbol) symbols;
     struct ebb_index symbol_index;
+    bool in_stats; /* after `# runtime.MemStats` */
+    struct stat_vec EBB_VEC(struct ebb_text) stats;
+    int64_t time_ns;
     struct ebb_legacy_maps maps;
 };
 
@@ -145,6 +151,8 @@ static bool is_heap_kind(struct legacy *legacy, struct ebb_text kind)
     return known;
 }
 
+static const char stats_heading[] = "# runtime.MemStats";
+
 static bool is_heap(struct legacy *legacy, struct ebb_text line)
 {
     struct counts counts;
@@ -155,7 +163,9 @@ static bool is_heap(struct legacy *legacy, struct ebb_text line)
     if (!ebb_text_skip(&line, "@"))
         return false;
     ebb_text_blanks(&line);
-    legacy->has_alloc = counts_allocations(&counts);
+    /* Go always counts allocations, also where all of them are still live. */
+    legacy->has_alloc =
+        counts_allocations(&counts) || ebb_text_contains(legacy->rest, stats_heading);
     return is_heap_kind(legacy, line);
 }
 
@@ -434,10 +444,35 @@ static void cut_at_last(struct ebb_text *text, const char *mark)
         }
 }
 
-/* `#\t0xPC\tname+0xOFFSET\tfile:line`; other comments say nothing to us. */
+/* `# NAME = NUMBER`; lists and pairs are left out. */
+static int read_stat(struct legacy *legacy, struct ebb_text line)
+{
+    struct ebb_text stat = line, name;
+    if (!ebb_text_skip(&stat, "# "))
+        return 0;
+    name = stat;
+    while (stat.at < stat.end && isalnum((unsigned char)*stat.at))
+        stat.at++;
+    bool named = stat.at > name.at;
+    struct ebb_text number = stat;
+    if (!named || !ebb_text_skip(&number, " = ") || number.at == number.end ||
+        !isdigit((unsigned char)*number.at) ||
+        memchr(number.at, ' ', (size_t)(number.end - number.at)))
+        return 0;
+    if (ebb_text_skip(&name, "LastGC = "))
+        ebb_text_number(&number, &legacy->time_ns);
+    name.at = line.at + 2;
+    return ebb_vec_push(&legacy->stats, name) < 0 ? out_of_memory(legacy) : 0;
+}
+
+/* `#\t0xPC\tname+0xOFFSET\tfile:line`, or the runtime's numbers; other comments say nothing to us. */
 static int read_comment(struct legacy *legacy, struct ebb_text line)
 {
     struct symbol symbol = {0};
+    struct ebb_text heading = line;
+    legacy->in_stats |= ebb_text_skip(&heading, stats_heading) && heading.at == heading.end;
+    if (legacy->in_stats)
+        return read_stat(legacy, line);
     if (!ebb_text_skip(&line, "#\t0x") || !ebb_text_hex(&line, &symbol.address))
         return 0;
     symbol.function = take_column(&line);
@@ -556,8 +591,18 @@ static void declare(struct building *building)
     header->period_type.unit = ebb_profile_builder_string(builder, period_unit);
     header->period = legacy->period;
     header->duration_ns = legacy->duration_ns;
+    header->time_ns = legacy->time_ns;
     header->drop_frames = ebb_profile_builder_string(builder, drop);
     header->keep_frames = ebb_profile_builder_string(builder, keep);
+}
+
+static void build_stat(struct building *building, struct ebb_text stat)
+{
+    const char *text = ebb_arena_printf(&building->arena, "%s %.*s", stats_heading + 2,
+                                        (int)(stat.end - stat.at), stat.at);
+    building->failed |= !text;
+    if (text)
+        ebb_profile_builder_comment(building->builder, text);
 }
 
 static void build_mapping(struct building *building, struct ebb_legacy_mapping *from)
@@ -618,6 +663,8 @@ static int build_samples(struct legacy *legacy, struct building *building)
 static int build(struct legacy *legacy, struct building *building)
 {
     declare(building);
+    for (size_t i = 0; i < legacy->stats.len; i++)
+        build_stat(building, legacy->stats.items[i]);
     for (size_t i = 0; i < legacy->addresses.len; i++)
         if (legacy->addresses.items[i] &&
             ebb_legacy_maps_find(&legacy->maps, legacy->addresses.items[i]) == EBB_NONE)
@@ -657,6 +704,7 @@ int ebb__legacy_read(const void *data, size_t size, const char *name, struct ebb
     ebb_vec_free(&legacy.addresses);
     ebb_vec_free(&legacy.samples);
     ebb_vec_free(&legacy.symbols);
+    ebb_vec_free(&legacy.stats);
     ebb_index_free(&legacy.symbol_index);
     ebb_legacy_maps_free(&legacy.maps);
     return failed;

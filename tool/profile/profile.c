@@ -34,6 +34,25 @@ void ebb_profile_free(struct ebb_profile *profile)
     free(profile);
 }
 
+int ebb_profile_add_comment(struct ebb_profile *profile, const char *text)
+{
+    char *kept = ebb_arena_strdup(&profile->arena, text);
+    size_t count = profile->comment_count;
+    uint32_t *comments = ebb_arena_zalloc(&profile->arena, count + 1, sizeof *comments);
+    char **strings = realloc(profile->strings, (profile->string_count + 1) * sizeof *strings);
+    if (strings)
+        profile->strings = strings;
+    if (!kept || !comments || !strings || profile->string_count >= EBB_NONE)
+        return -ENOMEM;
+    if (count > 0)
+        memcpy(comments, profile->comments, count * sizeof *comments);
+    comments[count] = (uint32_t)profile->string_count;
+    strings[profile->string_count++] = kept;
+    profile->comments = comments;
+    profile->comment_count++;
+    return 0;
+}
+
 static const char *type_name(const struct ebb_profile *profile, size_t index)
 {
     return ebb_profile_string(profile, profile->types[index].type);
@@ -87,7 +106,8 @@ int ebb_profile_value_index(const struct ebb_profile *profile, const char *wante
     if ((found = ebb_profile_find_type(profile, wanted)) >= 0)
         return found;
     /* Old texts that count live memory only call it "space": pprof answers to both names. */
-    if (strncmp(wanted, "inuse_", 6) == 0 && (found = ebb_profile_find_type(profile, wanted + 6)) >= 0)
+    if (strncmp(wanted, "inuse_", 6) == 0 &&
+        (found = ebb_profile_find_type(profile, wanted + 6)) >= 0)
         return found;
     if ((found = index_by_prefix(profile, wanted)) >= 0)
         return found;

@@ -144,10 +144,12 @@ int ebb_profile_merge(const struct ebb_profile *const *profiles, const int *scal
 
 /* Cuts off the leaf ends of stacks what the profile itself declares uninteresting (`drop_frames`:
  * an allocator's own functions), as pprof does before every view. Goes by names, so symbolize
- * first; one that has none or drops nothing stays as it is. The only call that changes a profile in
- * place: make it before sharing the profile. 0, -ENOMEM, or -EINVAL and a line when the expression
+ * first; one that has none or drops nothing stays as it is. Changes the profile in place: make it before sharing the profile. 0, -ENOMEM, or -EINVAL and a line when the expression
  * is unusable (the profile is then unchanged). */
 int ebb_profile_prune(struct ebb_profile *profile, struct ebb_error *error);
+
+/* Appends a comment, in place: make it before sharing the profile. 0 or -ENOMEM. */
+int ebb_profile_add_comment(struct ebb_profile *profile, const char *text);
 
 /* ---- questions ---- */
 
