@@ -28,9 +28,8 @@ struct ebb_target_options {
                              gets the terminal's signals by itself */
     bool keep_killed; /* when a started program is killed or crashes, its record stays, unread */
 
-    const char
-        *store; /* a store of `ebb record`: `words` is one name in it, or none for the only one */
-    double since_s; /* of a store: only so much of it, counted from its end; 0: all */
+    const char *store; /* of `ebb record`: `words` is a name in it, or none for its only target */
+    double since_s;    /* of a store: only so much of it, counted from its end; 0: all */
 
     /* For services over HTTP. */
     double window_s;   /* how long one means to look; 0: a single profile is wanted */

@@ -7,6 +7,8 @@
  * A started program is never left behind: it is asked to end (SIGTERM, or the signal that ended us)
  * and killed when it does not listen, unless --keep lets it go on. */
 #include "base/clock.h"
+#include "base/vec.h"
+#include "tool/collect/store.h"
 #include "tool/collect/target.h"
 #include "tool/commands/command.h"
 #include "tool/commands/progress.h"
@@ -35,6 +37,8 @@ struct plan {
     unsigned long long period;
     bool json, keep, only_parent;
     const char *html;
+    const char *store; /* a history to read instead */
+    double since_s;
     bool no_gc, insecure; /* for services */
     const char *token, *ca;
 
@@ -63,11 +67,14 @@ static void print_help(void)
          "  ebb doctor [OPTION...] URL             a service that answers /debug/pprof: Go with\n"
          "                                         net/http/pprof, or `ebb serve`\n"
          "  ebb doctor [OPTION...] FILE FILE...    saved profiles, in time order\n"
+         "  ebb doctor [OPTION...] --store FILE [TARGET]   what `ebb record` has kept\n"
          "\n"
          "  --for TIME        how long to watch (default: 30s); 5m and 1h30m are times too\n"
          "  --every TIME      how often to look (default: a thirtieth of it, 1s at most)\n"
          "  --sample SIZE     mean bytes between samples of a started program (default: 512K; 1\n"
          "                    records every block)\n"
+         "  --store FILE      diagnose from a history; all its targets unless one is named\n"
+         "  --since TIME      only so much of a history, counted from its end (default: all)\n"
          "  --json            print one JSON object instead of the report\n"
          "  --report FILE     write the report as an HTML page too\n"
          "  --keep            let a started program go on when the window is over\n"
@@ -95,6 +102,8 @@ static int parse_options(int argc, char **argv, struct plan *plan)
                                           {"every", required_argument, NULL, 'e'},
                                           {"sample", required_argument, NULL, 's'},
                                           {"report", required_argument, NULL, 'r'},
+                                          {"store", required_argument, NULL, 'o'},
+                                          {"since", required_argument, NULL, 'n'},
                                           {"json", no_argument, NULL, 'j'},
                                           {"keep", no_argument, NULL, 'k'},
                                           {"only-parent", no_argument, NULL, 'p'},
@@ -124,6 +133,14 @@ static int parse_options(int argc, char **argv, struct plan *plan)
             break;
         case 'r':
             plan->html = optarg;
+            break;
+        case 'o':
+            plan->store = optarg;
+            break;
+        case 'n':
+            plan->since_s = ebb_parse_duration(optarg);
+            if (!(plan->since_s > 0 && plan->since_s <= LONGEST_WINDOW_S))
+                return refuse("--since", optarg, "write a time such as 6h or 7d");
             break;
         case 'j':
             plan->json = true;
@@ -181,8 +198,20 @@ static bool is_record(const char *word)
 static bool is_alive(const struct plan *plan)
 {
     const char *word = plan->words[0];
-    return plan->is_command ||
-           (plan->word_count == 1 && (is_number(word) || is_url(word) || is_record(word)));
+    return plan->is_command || (!plan->store && plan->word_count == 1 &&
+                                (is_number(word) || is_url(word) || is_record(word)));
+}
+
+static int check_history(const struct plan *plan)
+{
+    if (plan->is_command || plan->word_count > 1)
+        return 1 + ebb_command_fail("doctor", "with --store name one of its targets, or none for "
+                                              "all; `ebb record` fills a store");
+    if (plan->period || plan->keep || plan->only_parent)
+        return 1 + ebb_command_fail("doctor",
+                                    "--sample, --keep and --only-parent are for a program that is "
+                                    "started here, not for a history");
+    return 0;
 }
 
 /* Options may stand anywhere before `--`; what follows it is a program to start. */
@@ -201,6 +230,10 @@ static int parse(int argc, char **argv, struct plan *plan)
                                     argv[optind]);
     plan->words = plan->is_command ? argv + end + 1 : argv + optind;
     plan->word_count = (size_t)(plan->is_command ? argc - end - 1 : end - optind);
+    if (plan->store)
+        return check_history(plan);
+    if (plan->since_s > 0)
+        return 1 + ebb_command_fail("doctor", "--since is for a history: --store FILE");
     if (plan->word_count == 0)
         return 1 + ebb_command_fail("doctor", "name a target: ebb doctor -- CMD ARG..., "
                                               "ebb doctor PID, ebb doctor URL, or profiles in time "
@@ -413,48 +446,117 @@ static bool saw_enough(struct ebb_target *target)
     return false;
 }
 
-static int run(int argc, char **argv)
+/* Looks at one target and says what there is to say. The exit status. */
+static int examine(const struct plan *plan)
 {
-    struct plan plan = {.window_s = DEFAULT_WINDOW_S};
-    int stop = parse(argc, argv, &plan);
-    if (stop)
-        return stop - 1;
-
-    /* SIGPIPE is caught to be told by write(2) instead, without a program inheriting it ignored. */
-    static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD, SIGPIPE, 0};
-    struct ebb_target_options options = {.period = plan.period,
+    struct ebb_target_options options = {.period = plan->period,
                                          .output_to_stderr = true,
-                                         .only_parent = plan.only_parent,
-                                         .window_s = plan.window_s,
-                                         .no_gc = plan.no_gc,
-                                         .token = plan.token,
-                                         .ca = plan.ca,
-                                         .insecure = plan.insecure};
+                                         .only_parent = plan->only_parent,
+                                         .store = plan->store,
+                                         .since_s = plan->since_s,
+                                         .window_s = plan->window_s,
+                                         .no_gc = plan->no_gc,
+                                         .token = plan->token,
+                                         .ca = plan->ca,
+                                         .insecure = plan->insecure};
     struct ebb_error error = {0}, lost = {0};
     struct ebb_target *target = NULL;
-    int code = ebb_signals_catch(caught);
     options.interrupt = ebb_signals_descriptor();
-    if (code >= 0)
-        code = ebb_target_open(plan.words, plan.word_count, plan.is_command, &options, &target,
-                               &error);
+    int code =
+        ebb_target_open(plan->words, plan->word_count, plan->is_command, &options, &target, &error);
     if (code < 0)
         return ebb_command_fail("doctor", "%s", error.text[0] ? error.text : strerror(-code));
 
     struct window window = {0};
-    code = watch(&plan, target, &window, &error);
-    if (plan.is_command && !plan.keep)
+    code = watch(plan, target, &window, &error);
+    if (plan->is_command && !plan->keep)
         end_program(target, window.signal);
     bool was_lost = code < 0;
     if (was_lost)
         lost = error;
-    if (!was_lost || (is_url(plan.words[0]) && saw_enough(target)))
-        code = judge(&plan, target, &error);
+    if (!was_lost || (is_url(plan->words[0]) && saw_enough(target)))
+        code = judge(plan, target, &error);
     if (was_lost && code >= 0)
         code = ebb_error_set(&error, -EIO, "%s", lost.text);
-    ebb_target_close(target, plan.keep || !plan.is_command, GRACE_S);
+    ebb_target_close(target, plan->keep || !plan->is_command, GRACE_S);
     if (code < 0)
         return ebb_command_fail("doctor", "%s", error.text[0] ? error.text : strerror(-code));
     return code;
+}
+
+/* The names of a store's targets. */
+struct names EBB_VEC(char *);
+
+static int note_name(void *context, const struct ebb_store_summary *summary)
+{
+    struct names *names = context;
+    char *name = strdup(summary->target);
+    if (name && ebb_vec_push(names, name) == 0)
+        return 0;
+    free(name);
+    return -ENOMEM;
+}
+
+static int list_names(const char *path, const char *word, struct names *names,
+                      struct ebb_error *error)
+{
+    struct ebb_store *store;
+    char *name = NULL;
+    int code = ebb_store_open(path, EBB_STORE_READ, &store, error);
+    if (code < 0)
+        return code;
+    if (word) {
+        code = ebb_store_find(store, word, &name, error);
+        if (code == 0)
+            code = ebb_vec_push(names, name);
+    } else {
+        code = ebb_store_list(store, note_name, names, error);
+    }
+    ebb_store_close(store);
+    if (code == 0 && names->len == 0)
+        return ebb_error_set(error, -ENODATA, "%s: nothing was recorded into it", path);
+    return code == -ENOMEM ? ebb_error_set(error, code, "%s: out of memory", path) : code;
+}
+
+/* All targets of a history in turn, or the one that was named: the worst exit status. */
+static int examine_history(struct plan *plan)
+{
+    struct names names = {0};
+    struct ebb_error error = {0};
+    int worst = 0;
+    int code =
+        list_names(plan->store, plan->word_count > 0 ? plan->words[0] : NULL, &names, &error);
+    if (code == 0 && names.len > 1 && (plan->json || plan->html))
+        code = ebb_error_set(&error, -EINVAL,
+                             "%s holds several targets and --json and --report are about one: name "
+                             "it (`ebb record --list` has them)",
+                             plan->store);
+    plan->word_count = 1;
+    for (size_t i = 0; code == 0 && i < names.len; i++) {
+        plan->words = &names.items[i];
+        if (i > 0)
+            putchar('\n');
+        int status = examine(plan);
+        worst = status > worst ? status : worst;
+    }
+    for (size_t i = 0; i < names.len; i++)
+        free(names.items[i]);
+    ebb_vec_free(&names);
+    return code < 0 ? ebb_command_fail("doctor", "%s", error.text) : worst;
+}
+
+static int run(int argc, char **argv)
+{
+    /* SIGPIPE is caught to be told by write(2) instead, without a program inheriting it ignored. */
+    static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD, SIGPIPE, 0};
+    struct plan plan = {.window_s = DEFAULT_WINDOW_S};
+    int stop = parse(argc, argv, &plan);
+    if (stop)
+        return stop - 1;
+    int code = ebb_signals_catch(caught);
+    if (code < 0)
+        return ebb_command_fail("doctor", "%s", strerror(-code));
+    return plan.store ? examine_history(&plan) : examine(&plan);
 }
 
 const struct ebb_command ebb_command_doctor = {
