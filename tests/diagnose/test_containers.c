@@ -10,7 +10,8 @@
 static struct ebb_place read_stack(struct sim *sim, const char *frames)
 {
     uint32_t stack = sim_stack(sim, frames);
-    return ebb_place_stack(&sim->evidence.stacks.items[stack], sim->evidence.executable);
+    struct ebb_program program = ebb_program_of(&sim->evidence);
+    return ebb_place_stack(&sim->evidence.stacks.items[stack], &program);
 }
 
 static void check(const char *executable, const char *frames, const char *site,
@@ -132,7 +133,8 @@ static void headers_tell_the_container(void **state)
         {"append", "", "/src/log.cc", 12, 0, "/app/server", false},
     };
     struct ebb_evidence_stack stack = {frames, 4, false};
-    struct ebb_place place = ebb_place_stack(&stack, "/app/server");
+    struct ebb_program program = {.executable = "/app/server"};
+    struct ebb_place place = ebb_place_stack(&stack, &program);
     assert_int_equal(place.site, 3);
     assert_string_equal(place.container->name, "std::vector");
     assert_int_equal(place.role, EBB_ROLE_TABLE);

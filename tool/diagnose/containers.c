@@ -1,6 +1,8 @@
 /* See containers.h. */
 #include "tool/diagnose/containers.h"
 
+#include "tool/diagnose/golang.h"
+
 #include <ctype.h>
 #include <string.h>
 
@@ -105,9 +107,12 @@ static struct view view_frame(const struct ebb_frame *frame, const char *executa
     return view;
 }
 
-bool ebb_frame_is_own(const struct ebb_evidence_stack *stack, size_t index, const char *executable)
+bool ebb_frame_is_own(const struct ebb_evidence_stack *stack, size_t index,
+                      const struct ebb_program *program)
 {
-    return view_frame(&stack->frames[index], executable).owner == OWNER_USER;
+    if (program->go)
+        return ebb_go_is_own(&stack->frames[index], program);
+    return view_frame(&stack->frames[index], program->executable).owner == OWNER_USER;
 }
 
 bool ebb_frame_is_root(const struct ebb_frame *frame)
@@ -128,7 +133,14 @@ bool ebb_frame_is_root(const struct ebb_frame *frame)
     for (size_t i = 0; i < COUNT(roots); i++)
         if (strcmp(frame->function, roots[i]) == 0)
             return true;
-    return false;
+    return ebb_go_is_root(frame);
+}
+
+struct ebb_program ebb_program_of(const struct ebb_evidence *evidence)
+{
+    if (strcmp(evidence->kind, "go") == 0)
+        return ebb_go_program(evidence);
+    return (struct ebb_program){.executable = evidence->executable};
 }
 
 /* ---- words ---- */
@@ -158,7 +170,7 @@ static bool has_any_word(const char *text, const char *const *words, size_t coun
     return false;
 }
 
-static void read_words(struct ebb_place *place, const char *function)
+void ebb_place_read_words(struct ebb_place *place, const char *base)
 {
     static const char *const grow[] = {"grow",   "resize",  "rehash", "expand", "enlarge",
                                        "extend", "reserve", "double", "widen"};
@@ -170,8 +182,6 @@ static void read_words(struct ebb_place *place, const char *function)
                                            "list",   "buffer", "buf",    "log", "queue",
                                            "slice",  "record", "enqueue"};
     static const char *const make[] = {"new", "create", "make", "node", "entry", "item", "init"};
-    char base[BASE_BYTES];
-    ebb_function_base(function, base, sizeof base);
     place->grow_word = has_any_word(base, grow, COUNT(grow));
     place->map_word = has_any_word(base, map, COUNT(map));
     place->sequence_word = has_any_word(base, sequence, COUNT(sequence));
@@ -225,11 +235,15 @@ static size_t named_site(const struct ebb_evidence_stack *stack, size_t site)
     return site;
 }
 
-struct ebb_place ebb_place_stack(const struct ebb_evidence_stack *stack, const char *executable)
+struct ebb_place ebb_place_stack(const struct ebb_evidence_stack *stack,
+                                 const struct ebb_program *program)
 {
     struct ebb_place place = {0};
+    const char *executable = program->executable;
     if (stack->depth == 0)
         return place;
+    if (program->go)
+        return ebb_go_place(stack, program);
     place.site = find_site(stack, executable);
     if (ebb_module_is_interpreter(stack->frames[place.site].module))
         place.site = named_site(stack, place.site);
@@ -257,6 +271,8 @@ struct ebb_place ebb_place_stack(const struct ebb_evidence_stack *stack, const c
             of.container->kind != EBB_CONTAINER_MAP)
             place.role = EBB_ROLE_NODE;
     }
-    read_words(&place, stack->frames[place.site].function);
+    char base[BASE_BYTES];
+    ebb_function_base(stack->frames[place.site].function, base, sizeof base);
+    ebb_place_read_words(&place, base);
     return place;
 }

@@ -7,12 +7,22 @@
  *
  * Names are matched without template arguments and return types, so one rule covers every
  * instance of a template. What no rule knows is recognised by shape later (groups.h); words in the
- * names of the user's own functions are weak evidence and only that. */
+ * names of the user's own functions are weak evidence and only that.
+ *
+ * Go's stacks are read by golang.h. */
 #ifndef EBB_TOOL_DIAGNOSE_CONTAINERS_H
 #define EBB_TOOL_DIAGNOSE_CONTAINERS_H
 
 #include "tool/collect/evidence.h"
 #include "tool/diagnose/names.h"
+
+/* The program whose stacks are read. */
+struct ebb_program {
+    const char *executable; /* path of the main module, "" unknown */
+    bool go;
+    const char *module; /* of Go's main package: the first `module_length` bytes, 0 unknown */
+    size_t module_length;
+};
 
 struct ebb_place {
     size_t site; /* index of the frame */
@@ -25,17 +35,27 @@ struct ebb_place {
     bool map_word;      /* ... something like insert or cache */
     bool sequence_word; /* ... something like append or buffer */
     bool make_word;     /* ... something like new_entry or node_create */
+    bool exact;         /* a Go stack with the runtime's frames: no container means there is none */
+    bool part;          /* of a table that is one of many in one map (Swiss maps) */
+    bool visit;         /* somebody asked for a profile */
 };
 
-/* Reads a stack; `executable` is the path of the main module. O(frames). */
-struct ebb_place ebb_place_stack(const struct ebb_evidence_stack *stack, const char *executable);
+struct ebb_program ebb_program_of(const struct ebb_evidence *evidence);
+
+/* Reads a stack. O(frames). */
+struct ebb_place ebb_place_stack(const struct ebb_evidence_stack *stack,
+                                 const struct ebb_program *program);
 
 /* Whether frame `index` is the user's own code: neither library, allocator nor container. */
-bool ebb_frame_is_own(const struct ebb_evidence_stack *stack, size_t index, const char *executable);
+bool ebb_frame_is_own(const struct ebb_evidence_stack *stack, size_t index,
+                      const struct ebb_program *program);
 
 /* A function that only starts things: main, a thread's first function in libc, an event loop's
  * root. Two allocations that have nothing else in common have nothing in common. */
 bool ebb_frame_is_root(const struct ebb_frame *frame);
+
+/* What the name of the user's own function suggests. */
+void ebb_place_read_words(struct ebb_place *place, const char *base);
 
 /* The name without template arguments and return type: "std::vector::push_back". Truncates. */
 void ebb_function_base(const char *function, char *base, size_t size);

@@ -196,8 +196,8 @@ static double clear_of_noise(const struct ebb_study *study)
     const struct ebb_observation *end = &study->evidence->observations.items[study->n - 1];
     double block = end->allocs ? (double)end->alloc_bytes / (double)end->allocs : 1;
     double least = INFINITY;
-    if (study->anonymous.known)
-        least = fmin(least, 4 * study->anonymous.course.noise / study->span);
+    if (study->bytes->known)
+        least = fmin(least, 4 * study->bytes->course.noise / study->span);
     if (study->blocks.known)
         least = fmin(least, 4 * study->blocks.course.noise * block / study->span);
     return study->n >= 6 ? least : INFINITY;
@@ -222,7 +222,7 @@ static double unexplained(const struct ebb_study *study)
     for (size_t i = 0; i < study->groups.len; i++)
         if (study->groups.items[i].growth.confidence > 0)
             explained += study->groups.items[i].growth.rate;
-    double rate = study->anonymous.steady ? study->anonymous.rate - explained : 0;
+    double rate = study->bytes->steady ? study->bytes->rate - explained : 0;
     /* Growth inside memory that the process already holds shows in the number of blocks only. */
     const struct ebb_observation *end = &study->evidence->observations.items[study->n - 1];
     if (study->blocks.steady && end->allocs > 0 && explained == 0)

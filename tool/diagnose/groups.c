@@ -51,7 +51,7 @@ static const struct ebb_frame *own_frame_above(const struct ebb_study *study, ui
 {
     const struct ebb_evidence_stack *frames = &study->evidence->stacks.items[stack];
     for (size_t i = index + 1; i < frames->depth; i++) {
-        if (ebb_frame_is_own(frames, i, study->evidence->executable)) {
+        if (ebb_frame_is_own(frames, i, &study->program)) {
             if (found)
                 *found = i;
             return &frames->frames[i];

@@ -14,6 +14,7 @@
 #include "tool/diagnose/study.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Fewer retained samples than this cannot stand against exact signals that contradict. */
 enum { PLENTY = 60 };
@@ -24,7 +25,7 @@ enum { PLENTY = 60 };
 static bool is_supported(const struct ebb_study *study, double bytes_rate, double objects_rate)
 {
     return (study->blocks.steady && study->blocks.rate >= 0.3 * objects_rate) ||
-           (study->anonymous.steady && study->anonymous.rate >= 0.3 * bytes_rate);
+           (study->bytes->steady && study->bytes->rate >= 0.3 * bytes_rate);
 }
 
 /* Whether the last third of `signal` leaves no room for what is claimed of it. */
@@ -35,8 +36,10 @@ static bool refutes(const struct ebb_signal *signal, double claim)
 
 static bool is_refuted(const struct ebb_study *study, const struct ebb_group *group)
 {
-    return refutes(&study->blocks, group->retained_objects) &&
-           refutes(&study->anonymous, group->retained_bytes);
+    bool blocks = refutes(&study->blocks, group->retained_objects);
+    if (study->program.go && !study->blocks.known)
+        blocks = true;
+    return blocks && refutes(study->bytes, group->retained_bytes);
 }
 
 /* ---- the spread of births ---- */
@@ -47,7 +50,7 @@ static bool is_refuted(const struct ebb_study *study, const struct ebb_group *gr
 static bool has_knee(const struct ebb_study *study, const struct ebb_group *group)
 {
     const double *third = group->retained_thirds;
-    bool witness = study->blocks.steady || study->anonymous.steady;
+    bool witness = study->blocks.steady || study->bytes->steady;
     double enough = witness ? 5 : 60, held = witness ? 0.35 : 0.6;
     return third[1] >= enough && third[2] >= enough && third[2] >= held * third[1] &&
            third[1] / third[0] < 0.5 * third[2] / third[1];
@@ -159,7 +162,8 @@ double ebb_samples_needed(const struct ebb_study *study, bool supported)
 static void prove_counted(struct ebb_study *study, struct ebb_group *group)
 {
     double k = group->retained, lost = group->lost;
-    double chance = sqrt(k + lost + 0.35 * group->churn), z = chance > 0 ? group->gain / chance : 0;
+    double chance = sqrt(k + lost + 0.35 * group->churn + group->wander);
+    double z = chance > 0 ? group->gain / chance : 0;
     if (k < 5 || z < 2.2 || is_sawtooth(group))
         return;
     if (!is_spread(study, group))
@@ -207,14 +211,14 @@ static void prove_table(struct ebb_study *study, struct ebb_group *group)
         ebb_study_net(study, group->tables) <= 0)
         return;
     double rate = rise / study->span;
-    bool filled = study->anonymous.steady && study->anonymous.rate > 0.15 * rate &&
-                  study->anonymous.rate < 4 * rate;
+    bool filled =
+        study->bytes->steady && study->bytes->rate > 0.15 * rate && study->bytes->rate < 4 * rate;
     bool even = table->rises >= 3 && table->last_gap_s > study->span / 12;
     bool smooth = table->rises >= 6;
     if (!is_worth_it(study, rate) || table->rises < 1 || (!filled && !even && !smooth))
         return;
     /* Between two doublings the true content lies between half the table and all of it. */
-    group->growth.rate = filled && !smooth ? study->anonymous.rate : rate;
+    group->growth.rate = filled && !smooth ? study->bytes->rate : rate;
     group->growth.interval[0] = group->growth.rate * (smooth ? 0.8 : 0.5);
     group->growth.interval[1] = group->growth.rate * (smooth ? 1.25 : 2);
     group->growth.objects_rate = 0;
@@ -232,8 +236,46 @@ static void judge_threads(struct ebb_study *study, struct ebb_group *group)
     accept(group, EBB_PROOF_COUNTED, k >= 12 ? 0.95 : 0.8);
 }
 
+/* Clients open and close connections as they like. */
+static bool is_idle_connection(const struct ebb_study *study, const struct ebb_group *group)
+{
+    const struct ebb_evidence_stack *stack = &study->evidence->stacks.items[group->stack];
+    bool server = false;
+    for (size_t i = 0; i < stack->depth; i++) {
+        if (ebb_frame_is_own(stack, i, &study->program))
+            return false;
+        server |= strncmp(stack->frames[i].function, "net/http.(*conn)", 16) == 0 ||
+                  strncmp(stack->frames[i].function, "net/http.(*connReader)", 22) == 0;
+    }
+    return server;
+}
+
+/* Goroutines are counted, not sampled: their number is a gauge. Where some end, their number
+ * wanders, by about the root of it. */
+static void judge_goroutines(struct ebb_study *study, struct ebb_group *group)
+{
+    struct ebb_signal number = {.known = true, .values = group->objects};
+    double most = 0, falls = 0, net = ebb_study_net(study, group->objects);
+    for (size_t i = 0; i < study->n; i++) {
+        most = fmax(most, group->objects[i]);
+        falls += i > 0 && group->objects[i] < group->objects[i - 1];
+    }
+    ebb_signal_judge(study, &number);
+    bool clear = falls == 0 ? net >= 8 : net >= fmax(12, 4 * sqrt(most));
+    if (!number.steady || !clear || is_idle_connection(study, group))
+        return;
+    group->growth.objects_rate = number.rate;
+    accept(group, EBB_PROOF_COUNTED, falls == 0 && net >= 12 ? 0.95 : 0.8);
+}
+
 static void judge(struct ebb_study *study, struct ebb_group *group)
 {
+    if (group->hot)
+        return;
+    if (group->threads && study->program.go) {
+        judge_goroutines(study, group);
+        return;
+    }
     if (group->threads) {
         judge_threads(study, group);
         return;
@@ -268,9 +310,9 @@ static struct explained add_explained(struct explained sum, const struct ebb_gro
 static bool is_room_for(const struct ebb_study *study, struct explained sum,
                         const struct ebb_group *group)
 {
-    double bytes = study->anonymous.rate - sum.bytes, objects = study->blocks.rate - sum.objects;
+    double bytes = study->bytes->rate - sum.bytes, objects = study->blocks.rate - sum.objects;
     return (study->blocks.steady && objects >= 0.3 * group->growth.objects_rate) ||
-           (study->anonymous.steady && bytes >= 0.3 * group->growth.rate);
+           (study->bytes->steady && bytes >= 0.3 * group->growth.rate);
 }
 
 /* The climb of the exact signals can support only so much. Those who stand on their own take their
@@ -324,7 +366,7 @@ static void judge_suspect(struct ebb_study *study)
     if (!suspect || !is_worth_it(study, suspect->growth.rate))
         return;
     bool open = (study->blocks.steady && sum.objects < 0.5 * study->blocks.rate) ||
-                (study->anonymous.steady && sum.bytes < 0.5 * study->anonymous.rate);
+                (study->bytes->steady && sum.bytes < 0.5 * study->bytes->rate);
     if (open && is_room_for(study, sum, suspect) &&
         suspect->retained >= ebb_samples_needed(study, true))
         accept(suspect, EBB_PROOF_SUPPORTED,

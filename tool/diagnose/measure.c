@@ -9,6 +9,7 @@
  * survivors from before its last fall. */
 #include "tool/diagnose/study.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,12 @@ static void add_series(const struct ebb_study *study, struct ebb_group *group, u
     group->deaths += track->deaths;
     group->event_bytes += track->event_bytes * (track->births + 1e-9);
     group->ended_threads += track->ended;
+    const struct ebb_place *place = &study->places[series->stack];
+    if (study->program.go && place->role == EBB_ROLE_CREATE && place->container &&
+        place->container->kind == EBB_CONTAINER_MAP) {
+        group->made += track->net_objects;
+        group->made_samples += track->samples_last - track->samples_first;
+    }
     if (!track->table)
         group->entry_objects = fmax(group->entry_objects, track->net_objects);
     double freed = study->survivors_known ? fmax(track->samples_first - track->old_survivors, 0)
@@ -121,6 +128,14 @@ static void retained_from_counts(const struct ebb_study *study, struct ebb_group
             group->concentration =
                 fmax(group->concentration,
                      (group->samples[i] - group->samples[i - 1]) / group->retained);
+    /* Births and deaths that balance leave the number to chance, as far as there is any to lose. */
+    double level = 0;
+    for (size_t i = 0; i < study->n; i++)
+        level += group->samples[i] / (double)study->n;
+    group->wander =
+        fmax(fmin(group->births + group->deaths, 2 * level) - group->retained - group->lost, 0);
+    if (group->deaths < 1)
+        group->wander = 0;
     group->retained_bytes = group->retained * mean;
     group->retained_objects = fmax(ebb_study_net(study, group->objects), 0);
     group->gain = group->retained - group->lost;
@@ -240,7 +255,7 @@ static double *trace_table(struct ebb_study *study, struct ebb_group *group)
     for (size_t k = 0; k < group->series_count; k++) {
         uint32_t index = group->series[k];
         const struct ebb_series *series = &study->evidence->series.items[index];
-        if (!study->tracks[index].table)
+        if (!study->tracks[index].table || study->places[series->stack].part)
             continue;
         size_t next = 0;
         const struct ebb_point *now = NULL;
@@ -308,13 +323,18 @@ static void measure_table(struct ebb_study *study, struct ebb_group *group)
         table->growing = table->rises == 1 && table->last_rise_s > study->span / 2;
 }
 
-void ebb_group_measure(struct ebb_study *study, struct ebb_group *group)
+int ebb_group_alloc(struct ebb_study *study, struct ebb_group *group)
 {
     double **arrays[] = {&group->live,    &group->objects, &group->allocated, &group->created,
                          &group->samples, &group->nodes,   &group->tables};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         *arrays[i] = ebb_study_alloc(study, study->n, sizeof(double));
-    if (study->failed)
+    return study->failed ? -ENOMEM : 0;
+}
+
+void ebb_group_measure(struct ebb_study *study, struct ebb_group *group)
+{
+    if (ebb_group_alloc(study, group) < 0)
         return;
     for (size_t i = 0; i < group->series_count; i++)
         add_series(study, group, group->series[i]);

@@ -1,5 +1,11 @@
 /* The exact gauges: how many blocks live, how much anonymous memory the kernel sees, and whether
- * they climb steadily. See study.h. */
+ * they climb steadily. See study.h.
+ *
+ * Under Go's collector the two say little: blocks are counted as freed when they are swept, memory
+ * stays with the process, and both follow the collector's rhythm. What the collector found alive is
+ * the gauge: right after a collection that was asked for it is all there is (HeapAlloc), and else it
+ * follows from the goal that the pacer set by it, NextGC = live + (live + stacks + globals) ×
+ * GOGC/100, unless the goal is the smallest there is (4 MiB × GOGC/100) or the memory limit's. */
 #include "tool/diagnose/study.h"
 
 #include <math.h>
@@ -62,7 +68,7 @@ static bool is_straight(const double *x, const double *y, size_t n, double *rate
 
 /* Looks at the whole window, and at its last three quarters alone, because a start-up may tower
  * over everything after it. */
-static void judge(struct ebb_study *study, struct ebb_signal *signal)
+void ebb_signal_judge(struct ebb_study *study, struct ebb_signal *signal)
 {
     size_t n = study->n, skip = n / 4;
     signal->course = ebb_course(study->times, signal->values, n, 0);
@@ -80,12 +86,74 @@ static void judge(struct ebb_study *study, struct ebb_signal *signal)
     }
 }
 
+/* What the collector's goal tells of Go's live heap; below 0: nothing. */
+static double live_by_goal(const struct ebb_go_stats *now)
+{
+    static const double SMALLEST_GOAL = 4 << 20;
+    double gogc = now->gogc < 0 ? 100 : now->gogc, goal = (double)now->next_gc;
+    bool limited =
+        now->gomemlimit != UINT64_MAX && (double)now->sys > 0.8 * (double)now->gomemlimit;
+    bool smallest = goal <= SMALLEST_GOAL * gogc / 100 * 1.001;
+    if (!now->known || gogc < 1 || gogc > 10000 || goal > 1e15 || limited || smallest)
+        return -1;
+    return goal / (1 + gogc / 100);
+}
+
+/* Looks that tell nothing repeat the one before, the first ones the first that tells. */
+static void bridge(double *values, const bool *told, size_t n)
+{
+    size_t first = 0;
+    while (first < n && !told[first])
+        first++;
+    for (size_t i = 0; i < n && first < n; i++)
+        if (!told[i])
+            values[i] = i < first ? values[first] : values[i - 1];
+}
+
+/* Whether collections were asked for at (nearly) every look; told[i]: at this one. */
+static bool is_forced(const struct ebb_study *study, bool *told)
+{
+    const struct ebb_observation *seen = study->evidence->observations.items;
+    size_t forced = 0;
+    for (size_t i = 1; i < study->n; i++) {
+        told[i] = seen[i].go.known && seen[i].go.num_forced_gc > seen[i - 1].go.num_forced_gc;
+        forced += told[i];
+    }
+    return study->n > 2 && forced * 10 >= (study->n - 1) * 9;
+}
+
+static void read_go(struct ebb_study *study)
+{
+    const struct ebb_observation *seen = study->evidence->observations.items;
+    size_t n = study->n, count = 0;
+    bool *told = ebb_study_alloc(study, n, sizeof *told);
+    if (!told)
+        return;
+    bool forced = is_forced(study, told);
+    for (size_t i = 0; i < n; i++) {
+        double live = forced ? (double)seen[i].go.heap_alloc : live_by_goal(&seen[i].go);
+        if (!forced)
+            told[i] = live >= 0;
+        count += told[i];
+        study->heap.values[i] = live;
+        study->blocks.values[i] = (double)seen[i].go.mallocs - (double)seen[i].go.frees;
+    }
+    study->heap.known = count >= 4 && count * 4 >= n * 3;
+    study->blocks.known = forced;
+    bridge(study->heap.values, told, n);
+    bridge(study->blocks.values, told, n);
+    if (seen[0].go.known && seen[n - 1].go.total_alloc >= seen[0].go.total_alloc)
+        study->alloc_rate =
+            (double)(seen[n - 1].go.total_alloc - seen[0].go.total_alloc) / study->span;
+}
+
 void ebb_signals_read(struct ebb_study *study)
 {
     size_t n = study->n;
     const struct ebb_observation *seen = study->evidence->observations.items;
     study->blocks.values = ebb_study_alloc(study, n, sizeof(double));
     study->anonymous.values = ebb_study_alloc(study, n, sizeof(double));
+    study->heap.values = ebb_study_alloc(study, n, sizeof(double));
     study->live = ebb_study_alloc(study, n, sizeof(double));
     if (study->failed)
         return;
@@ -108,10 +176,15 @@ void ebb_signals_read(struct ebb_study *study)
     study->blocks.known =
         !study->evidence->reconstructed && ordered && seen[n - 1].allocs > seen[0].allocs;
     study->anonymous.known = memory_known + 1 >= n && study->anonymous.values[0] > 0;
-    if (study->blocks.known)
-        judge(study, &study->blocks);
-    if (study->anonymous.known)
-        judge(study, &study->anonymous);
     if (seen[n - 1].alloc_bytes >= seen[0].alloc_bytes)
         study->alloc_rate = (double)(seen[n - 1].alloc_bytes - seen[0].alloc_bytes) / study->span;
+    if (study->program.go)
+        read_go(study);
+    if (study->blocks.known)
+        ebb_signal_judge(study, &study->blocks);
+    if (study->anonymous.known)
+        ebb_signal_judge(study, &study->anonymous);
+    if (study->heap.known)
+        ebb_signal_judge(study, &study->heap);
+    study->bytes = study->program.go ? &study->heap : &study->anonymous;
 }

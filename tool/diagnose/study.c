@@ -32,6 +32,8 @@ static void judge_survivors(struct ebb_study *study)
     const struct ebb_evidence *evidence = study->evidence;
     if (study->n != evidence->observations.len)
         return;
+    if (study->program.go && evidence->survivors.len == 0)
+        return; /* Go's profiles never list any */
     double counted = 0;
     for (size_t i = 0; i < evidence->series.len; i++) {
         const struct ebb_series *series = &evidence->series.items[i];
@@ -48,7 +50,9 @@ static void judge_survivors(struct ebb_study *study)
 
 int ebb_study_make(const struct ebb_evidence *evidence, struct ebb_study *study)
 {
-    *study = (struct ebb_study){.evidence = evidence, .n = usable_observations(evidence)};
+    *study = (struct ebb_study){.evidence = evidence,
+                                .program = ebb_program_of(evidence),
+                                .n = usable_observations(evidence)};
     if (study->n < 2)
         return -ENODATA;
     study->scratch = ebb_study_alloc(study, EBB_TREND_SCRATCH, sizeof *study->scratch);
@@ -68,6 +72,8 @@ int ebb_study_make(const struct ebb_evidence *evidence, struct ebb_study *study)
         ebb_tracks_read(study);
     if (!study->failed)
         ebb_groups_make(study);
+    if (!study->failed && study->program.go)
+        ebb_costs_read(study);
     if (!study->failed)
         ebb_growth_judge(study);
     if (!study->failed)

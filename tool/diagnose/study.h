@@ -1,6 +1,6 @@
 /* A study: everything that was worked out about one process before any pattern is asked.
  *
- *   evidence ──► signals     exact gauges over the window: live blocks, anonymous memory
+ *   evidence ──► signals     exact gauges over the window: live blocks, anonymous memory, Go's heap
  *            ──► groups      series that belong together: one site, one container
  *            ──► growth      of each group: does it grow now, how fast, how sure
  *
@@ -61,13 +61,21 @@ struct ebb_growth {
     bool slowing; /* it grew, and was ending or had ended */
 };
 
-/* Series that belong together. */
+/* What a place spends on maps, by the processor profile; in seconds. */
+struct ebb_hot {
+    double clear, remove, iterate;
+    double sync_remove, sync_iterate;
+    double waited; /* by others, for locks that are let go here */
+};
+
+/* Series that belong together, or a place where time goes (`hot`), which has no series. */
 struct ebb_group {
     uint32_t *series; /* indexes into the evidence */
     size_t series_count;
     uint32_t stack;         /* of the heaviest series that is not a table's */
     struct ebb_place place; /* of that stack; `site` may lie further out than its own */
     const struct ebb_container *container; /* NULL: not recognised by name */
+    const struct ebb_hot *hot;
     bool threads;
     bool steady; /* as much freed as allocated: kept apart from what grows beside it */
     struct ebb_group *part_of; /* belongs to this group's verdict; NULL: stands for itself */
@@ -89,6 +97,7 @@ struct ebb_group {
     double concentration;      /* largest part of them born within a tenth of the window */
     double lost;               /* alive when it began, freed since; churn taken off */
     double churn;              /* mean number of sampled blocks that live only shortly */
+    double wander;             /* variance of `gain` by replacement, where births are not known */
     double births, deaths;
     double gain;              /* sampled blocks the window added, churn and chance set apart */
     double event_bytes;       /* one sampled block stands for */
@@ -97,6 +106,8 @@ struct ebb_group {
     unsigned growing_lines;   /* call sites that retain */
     double oldest_s;          /* age of the oldest survivor, 0 without survivors */
     double ended_threads;     /* kind thread: returned, never joined */
+    double made;              /* new Go maps that the window added, and the samples behind that */
+    double made_samples;
 
     struct ebb_course course; /* of `live` */
     struct ebb_backing table;
@@ -118,6 +129,7 @@ struct ebb_study {
     struct ebb_arena arena;
     bool failed; /* out of memory */
     const struct ebb_evidence *evidence;
+    struct ebb_program program;
     size_t n;      /* observations that are used */
     double *times; /* since the first observation */
     double span;
@@ -126,11 +138,17 @@ struct ebb_study {
     struct ebb_place *places; /* per stack */
     struct ebb_track *tracks; /* per series */
     struct ebb_signal blocks, anonymous;
-    uint32_t *survivors;       /* indexes into the evidence, by series */
-    uint32_t *survivors_start; /* per series, and one more */
-    double *live;              /* all live bytes */
-    double alloc_rate;         /* bytes per second, all */
-    double *scratch;           /* for the trend functions */
+    struct ebb_signal heap;         /* Go: bytes that the last collection found alive */
+    const struct ebb_signal *bytes; /* the better witness of the two gauges of bytes */
+    uint32_t *survivors;            /* indexes into the evidence, by series */
+    uint32_t *survivors_start;      /* per series, and one more */
+    double *live;                   /* all live bytes */
+    double alloc_rate;              /* bytes per second, all */
+    struct {
+        double all, collect, assist; /* seconds of processor time, visits to profiles left out */
+        double window;               /* 0: nobody looked */
+    } cpu;
+    double *scratch; /* for the trend functions */
     struct ebb_groups EBB_VEC(struct ebb_group) groups;
 };
 
@@ -147,10 +165,13 @@ static inline double ebb_study_net(const struct ebb_study *study, const double *
 
 /* ---- parts, in the order they run ---- */
 
-void ebb_signals_read(struct ebb_study *study);                           /* signals.c */
-void ebb_tracks_read(struct ebb_study *study);                            /* tracks.c */
-void ebb_groups_make(struct ebb_study *study);                            /* groups.c */
-void ebb_group_measure(struct ebb_study *study, struct ebb_group *group); /* measure.c */
+void ebb_signals_read(struct ebb_study *study);                            /* signals.c */
+void ebb_signal_judge(struct ebb_study *study, struct ebb_signal *signal); /* the same */
+void ebb_tracks_read(struct ebb_study *study);                             /* tracks.c */
+void ebb_groups_make(struct ebb_study *study);                             /* groups.c */
+void ebb_group_measure(struct ebb_study *study, struct ebb_group *group);  /* measure.c */
+int ebb_group_alloc(struct ebb_study *study, struct ebb_group *group);     /* the same; blank */
+void ebb_costs_read(struct ebb_study *study);                              /* costs.c */
 void ebb_growth_judge(struct ebb_study *study); /* growth.c: every group */
 /* How many retained blocks, none freed, a group needs to be believed; fewer when the exact signals
  * support it. */

@@ -124,7 +124,7 @@ void ebb_tracks_read(struct ebb_study *study)
     if (study->failed)
         return;
     for (size_t i = 0; i < evidence->stacks.len; i++)
-        study->places[i] = ebb_place_stack(&evidence->stacks.items[i], evidence->executable);
+        study->places[i] = ebb_place_stack(&evidence->stacks.items[i], &study->program);
     for (size_t i = 0; i < evidence->series.len; i++) {
         const struct ebb_series *series = &evidence->series.items[i];
         struct ebb_track *track = &study->tracks[i];
@@ -135,7 +135,7 @@ void ebb_tracks_read(struct ebb_study *study)
         }
         const struct ebb_place *place = &study->places[series->stack];
         /* What an allocator maps for itself is what the program asked it for, seen twice. */
-        track->ignored = series->kind == EBB_KIND_MMAP && place->allocator_own;
+        track->ignored = (series->kind == EBB_KIND_MMAP && place->allocator_own) || place->visit;
         read_points(study, series, track);
         bool entry = place->container && place->role == EBB_ROLE_NODE;
         track->table = place->role == EBB_ROLE_TABLE || (place->grow_word && !entry) ||

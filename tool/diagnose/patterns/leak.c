@@ -23,7 +23,7 @@ static void explain(const struct ebb_study *study, const struct ebb_group *group
                          ebb_count(group->growth.objects_rate).text);
     const struct ebb_evidence_stack *stack = &study->evidence->stacks.items[group->stack];
     size_t caller = group->place.site + 1;
-    if (caller < stack->depth && ebb_frame_is_own(stack, caller, study->evidence->executable))
+    if (caller < stack->depth && ebb_frame_is_own(stack, caller, &study->program))
         ebb_advise(
             words,
             "Decide who frees what %s allocates: look at its callers, %s first, for a return, "

@@ -111,7 +111,7 @@ const char *ebb_say_inserter(const struct ebb_study *study, const struct ebb_gro
     name_frame(&stack->frames[site], inner);
     bool maker = group->place.make_word || group->place.grow_word;
     if (maker && caller < stack->depth && !ebb_frame_is_root(&stack->frames[caller]) &&
-        ebb_frame_is_own(stack, caller, study->evidence->executable)) {
+        ebb_frame_is_own(stack, caller, &study->program)) {
         name_frame(&stack->frames[caller], outer);
         snprintf(buffer, 340, "%s, which calls %s,", outer, inner);
     } else {
