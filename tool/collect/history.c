@@ -154,6 +154,11 @@ static int add_row(void *context, const struct ebb_store_row *row)
     struct ebb_evidence *evidence = ebb__ledger_evidence(subject->ledger);
     struct ebb_profile *heap = decode(subject, row->heap, row->heap_size);
     struct ebb_profile *threads = decode(subject, row->threads, row->threads_size);
+    if (threads && ebb_profile_find_type(threads, "goroutine") < 0 &&
+        ebb_profile_find_type(threads, "threadcreate") < 0) {
+        ebb_profile_free(threads);
+        threads = NULL;
+    }
     struct ebb_sighting sighting =
         ebb__sighting_at((double)(row->time_ns - subject->first_ns) / 1e9);
     sighting.memory = row->memory;

@@ -64,6 +64,9 @@ static const char schema[] =
     "PRAGMA user_version = 1;";
 _Static_assert(APPLICATION_ID == 1164075553, "the schema's text says so");
 
+/* Times that a recorder may have written: neither negative, nor text, which is above all numbers. */
+#define IS_TIME "time BETWEEN 1 AND 9223372036854775807"
+
 struct ebb_store {
     sqlite3 *db;
     char *path;
@@ -650,7 +653,7 @@ int ebb_store_list(struct ebb_store *store,
                 " count(snapshot.id), min(snapshot.time), max(snapshot.time),"
                 " sum(coalesce(length(heap), 0) + coalesce(length(threads), 0))"
                 " FROM target LEFT JOIN run ON run.target = target.id"
-                " LEFT JOIN snapshot ON snapshot.run = run.id AND snapshot.time > 0"
+                " LEFT JOIN snapshot ON snapshot.run = run.id AND " IS_TIME
                 " GROUP BY target.id ORDER BY target.name",
                 &row, error);
     if (code < 0)
@@ -770,7 +773,7 @@ int ebb_store_runs(struct ebb_store *store, const char *target, int64_t since_ns
                        " min(time), max(time)"
                        " FROM target JOIN run ON run.target = target.id"
                        " JOIN snapshot ON snapshot.run = run.id"
-                       " WHERE target.name = ? AND time >= ? AND time > 0"
+                       " WHERE target.name = ? AND time >= ? AND " IS_TIME
                        " GROUP BY run.id ORDER BY life DESC, run.id",
                        &row, error);
     if (code < 0)
@@ -843,7 +846,7 @@ static int slot_width(struct ebb_store *store, int64_t run, int64_t since_ns, si
     int at = 0;
     int code = prepare(store,
                        "SELECT count(*), min(time), max(time) FROM snapshot"
-                       " WHERE run = ? AND time >= ? AND time > 0",
+                       " WHERE run = ? AND time >= ? AND " IS_TIME,
                        &row, error);
     if (code < 0)
         return code;
@@ -874,7 +877,7 @@ int ebb_store_snapshots(struct ebb_store *store, int64_t run, int64_t since_ns, 
                        " limit_source, limit_detail, allocs, frees, alloc_bytes, thread_count,"
                        " live_bytes_sd, dropped, heap, threads"
                        " FROM snapshot WHERE run = ?1 AND time IN"
-                       " (SELECT max(time) FROM snapshot WHERE run = ?1 AND time >= ?2 AND time > 0"
+                       " (SELECT max(time) FROM snapshot WHERE run = ?1 AND time >= ?2 AND " IS_TIME
                        "  GROUP BY (time - ?3) / ?4)"
                        " ORDER BY time",
                        &statement, error);

@@ -643,7 +643,7 @@ static int add_sources(struct recorder *recorder, struct ebb_error *error)
     return code < 0 ? ebb_error_set(error, code, "out of memory") : open_processes(recorder, error);
 }
 
-static int record(const struct plan *plan)
+static int record(struct plan *plan)
 {
     /* SIGXFSZ and SIGPIPE are caught to be told by write(2) instead. */
     static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD, SIGPIPE, SIGXFSZ, 0};
@@ -652,6 +652,7 @@ static int record(const struct plan *plan)
     int code = ebb_signals_catch(caught);
     if (code < 0)
         return ebb_command_fail("record", "%s", strerror(-code));
+    plan->target.interrupt = ebb_signals_descriptor();
     code = ebb_store_open(plan->store, EBB_STORE_RECORD, &recorder.store, &error);
     if (code == 0)
         code = add_sources(&recorder, &error);
@@ -745,6 +746,9 @@ static int run(int argc, char **argv)
     int stop = parse(argc, argv, &plan);
     if (stop)
         return stop - 1;
+    /* As for a window of thirty steps: a service is asked for a collection after two and a half
+     * steps without one, and Go itself makes one every two minutes. */
+    plan.target.window_s = 30 * plan.every_s;
     return plan.list ? list(&plan) : plan.prune ? prune(&plan) : record(&plan);
 }
 
