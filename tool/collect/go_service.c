@@ -14,8 +14,11 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "tool/collect/go_names.h"
+#include "tool/collect/go_waits.h"
 #include "tool/collect/http_client.h"
 #include "tool/collect/ledger.h"
+#include "tool/collect/limits.h"
+#include "tool/collect/local_go.h"
 #include "tool/profile/index.h"
 #include "tool/profile/rewrite.h"
 
@@ -28,13 +31,17 @@
 #include <string.h>
 #include <strings.h>
 
-#define PATIENCE_S      3.0 /* how long failures are forgiven */
-#define STALE_S         2.0 /* without a collection, at least */
+#define PATIENCE_S      10.0 /* how long failures are forgiven */
+#define STALE_S         1.0  /* without a collection, at least */
 #define STALE_SHARE     (1.0 / 12)
 #define GATHER_S        10.0 /* `ebb cpu` */
+#define COSTS_SHARE     (1.0 / 6)
+#define COSTS_LONGEST_S 5.0
 #define SLOW_S          0.1
 #define LARGE           ((size_t)1 << 20)
-#define SYMBOLS_AT_ONCE 2000
+#define MOST_GOROUTINES 20000 /* to list: the service stands still meanwhile */
+#define GROWN           1.1
+#define SYMBOLS_AT_ONCE ((size_t)2000)
 #define GC_PATIENCE_S   20.0 /* a collection of a large heap takes its time */
 
 struct symbol {
@@ -55,15 +62,29 @@ struct ebb_service {
     struct ebb_index symbol_index;
     bool unnamed; /* the service names no addresses */
 
+    /* What the heap text does not say. */
+    pid_t pid;    /* when it runs on this machine; 0: elsewhere or unknown */
+    bool metrics; /* answers /metrics */
+    char version[64];
+    double gogc;         /* below 0: unknown */
+    uint64_t gomemlimit; /* UINT64_MAX: none, or unknown */
+    uint64_t rss;        /* as /metrics last said; UINT64_MAX: unknown */
+
     struct ebb_profile *first; /* the profile that opening took, until it is used */
     double start_s;            /* of the first observation; 0: none yet */
     double moved_s;            /* when a collection was last seen */
+    int64_t collected_ns;      /* when the last one was, as the service's clock has it; 0: never */
     struct ebb_go_stats last;  /* of the newest heap */
     double goroutines_after_s; /* not before */
+    bool stale;                /* an observation was kept although no collection had come */
+
+    struct ebb_http_transfer *costs; /* the processor profile on its way */
+    bool costs_asked;
+    struct ebb_profile *before[EBB_COST_COUNT]; /* mutex and block as the window began */
 
     double failing_s; /* since when nothing works; 0: all is well */
-    struct ebb_error failure;
-    bool over; /* ended or lost: nothing is looked at any more */
+    bool over;        /* gone or lost: nothing is asked any more */
+    struct cautions EBB_VEC(const char *) cautions;
 };
 
 static double now_s(void)
@@ -386,6 +407,132 @@ static int name_profile(struct ebb_service *service, struct ebb_profile **profil
     return code;
 }
 
+/* ---- what else is known ---- */
+
+/* The value of a metric without labels, in the text format of Prometheus; false: not there. */
+static bool find_metric(const char *text, const char *name, double *value)
+{
+    size_t length = strlen(name);
+    for (const char *line = text; line; line = strchr(line, '\n'), line += line != NULL)
+        if (strncmp(line, name, length) == 0 && line[length] == ' ') {
+            *value = strtod(line + length + 1, NULL);
+            return true;
+        }
+    return false;
+}
+
+static uint64_t as_bytes(double value)
+{
+    return value >= 0 && value < 0x1p62 ? (uint64_t)value : UINT64_MAX;
+}
+
+/* `go_info{version="go1.22.3"} 1` */
+static void find_version(const char *text, char version[static 64])
+{
+    static const char mark[] = "\ngo_info{version=\"";
+    const char *at = strstr(text, mark);
+    size_t length = at ? strcspn(at + sizeof mark - 1, "\" \n") : 0;
+    if (length > 0 && length < 64)
+        snprintf(version, 64, "%.*s", (int)length, at + sizeof mark - 1);
+}
+
+/* Asks /metrics, which lies beside /debug; that there is none is no failure. */
+static void read_metrics(struct ebb_service *service)
+{
+    char url[4096];
+    struct ebb_http_answer answer;
+    double value;
+    if ((size_t)snprintf(url, sizeof url, "%s/metrics", service->shown) >= sizeof url ||
+        ebb__http_ask(service->http, url, NULL, 0, &answer, NULL) < 0)
+        return;
+    service->metrics = answer.status == 200 && answer.size <= LARGE &&
+                       strncmp(answer.type, "text/html", 9) != 0 &&
+                       find_metric(answer.body, "process_resident_memory_bytes", &value);
+    if (answer.status == 200) {
+        service->rss = service->metrics ? as_bytes(value) : UINT64_MAX;
+        find_version(answer.body, service->version);
+        if (find_metric(answer.body, "go_gc_gomemlimit_bytes", &value))
+            service->gomemlimit = as_bytes(value);
+        if (find_metric(answer.body, "go_gc_gogc_percent", &value))
+            service->gogc = value;
+    }
+    free(answer.body);
+}
+
+/* Looks for the service among this machine's processes, and at how it was built and started. */
+static void read_process(struct ebb_service *service)
+{
+    char text[64];
+    struct ebb_http_answer answer;
+    if (ask(service, "cmdline", NULL, 0, &answer, NULL) < 0)
+        return;
+    if (ebb__is_local_address(answer.address))
+        service->pid = ebb__local_listener(answer.port, answer.body, answer.size);
+    free(answer.body);
+    if (!service->pid)
+        return;
+    if (!*service->version)
+        ebb__go_version_of_process(service->pid, service->version);
+    if (service->gomemlimit == UINT64_MAX &&
+        ebb__environment_of_process(service->pid, "GOMEMLIMIT", text, sizeof text))
+        service->gomemlimit = ebb__go_limit_parse(text);
+    if (service->gogc < 0) {
+        service->gogc = 100; /* unless it is set, in the environment or by the program */
+        if (ebb__environment_of_process(service->pid, "GOGC", text, sizeof text))
+            service->gogc = strcmp(text, "off") == 0 ? INFINITY : strtod(text, NULL);
+    }
+}
+
+/* Adds to a heap profile what it does not say itself, for those who read it later, too. */
+static int add_facts(const struct ebb_service *service, struct ebb_profile *profile)
+{
+    char text[128];
+    int failed = 0;
+    if (*service->version) {
+        snprintf(text, sizeof text, EBB_GO_VERSION_COMMENT "%s", service->version);
+        failed |= ebb_profile_add_comment(profile, text);
+    }
+    if (service->gogc >= 0 && isfinite(service->gogc)) {
+        snprintf(text, sizeof text, EBB_GO_STATS_COMMENT "GOGC = %g", service->gogc);
+        failed |= ebb_profile_add_comment(profile, text);
+    }
+    if (service->gomemlimit != UINT64_MAX) {
+        snprintf(text, sizeof text, EBB_GO_STATS_COMMENT "GOMEMLIMIT = %" PRIu64,
+                 service->gomemlimit);
+        failed |= ebb_profile_add_comment(profile, text);
+    }
+    return failed ? -ENOMEM : 0;
+}
+
+/* What the runtime holds of the system, which is what GOMEMLIMIT is held against. */
+static uint64_t held(const struct ebb_go_stats *stats)
+{
+    return stats->sys > stats->heap_released ? stats->sys - stats->heap_released : 0;
+}
+
+/* Memory and the tightest limit, from the kernel where it can be asked. */
+static void sight_memory(struct ebb_service *service, struct ebb_sighting *sighting)
+{
+    const struct ebb_go_stats *stats = &service->last;
+    if (service->pid && ebb_memory_read(service->pid, false, &sighting->memory) == 0) {
+        ebb_limit_read(service->pid, &sighting->memory, &sighting->limit);
+    } else {
+        if (service->metrics)
+            read_metrics(service);
+        sighting->memory.rss = service->rss != UINT64_MAX ? service->rss : held(stats);
+    }
+    uint64_t limit = service->gomemlimit, used = held(stats);
+    uint64_t room = limit > used ? limit - used : 0;
+    const struct ebb_limit *other = &sighting->limit;
+    uint64_t other_room =
+        other->limit_bytes > other->used_bytes ? other->limit_bytes - other->used_bytes : 0;
+    if (limit != UINT64_MAX && (other->limit_bytes == UINT64_MAX || room < other_room)) {
+        sighting->limit = (struct ebb_limit){limit, used, "GOMEMLIMIT", ""};
+        snprintf(sighting->limit.detail, sizeof sighting->limit.detail,
+                 "GOMEMLIMIT of the Go runtime");
+    }
+}
+
 /* ---- the heap ---- */
 
 static const char stats_heading[] = "# runtime.MemStats";
@@ -418,9 +565,16 @@ static int take_heap(struct ebb_service *service, bool collect, struct ebb_profi
     code = read_answer(service, what, &answer, profile, error);
     if (code == 0)
         code = name_profile(service, profile, error);
-    if (code == 0)
-        (*profile)->time_ns = (int64_t)ebb_clock_realtime_ns();
-    return code;
+    if (code == 0 && add_facts(service, *profile) < 0)
+        code = no_memory(service, error);
+    if (code < 0) {
+        ebb_profile_free(*profile);
+        *profile = NULL;
+        return code;
+    }
+    service->collected_ns = (*profile)->time_ns;
+    (*profile)->time_ns = (int64_t)ebb_clock_realtime_ns();
+    return 0;
 }
 
 /* ---- opening ---- */
@@ -453,18 +607,29 @@ int ebb__service_open(const char *url, const struct ebb_target_options *options,
     if (!service)
         return ebb_error_set(error, -ENOMEM, "out of memory");
     service->options = *options;
+    service->gogc = -1;
+    service->gomemlimit = service->rss = UINT64_MAX;
     service->ledger = ebb__ledger_new();
     int code = service->ledger ? open_client(service, url, error)
                                : ebb_error_set(error, -ENOMEM, "out of memory");
     if (code == 0 && options->window_s > 0)
         code = take_heap(service, false, &service->first, error);
+    if (code == 0 && service->first && !service->plain) {
+        read_metrics(service);
+        read_process(service);
+        if (add_facts(service, service->first) < 0)
+            code = no_memory(service, error);
+    }
     if (code < 0) {
         ebb__service_close(service);
         return code;
     }
     struct ebb_evidence *evidence = ebb__ledger_evidence(service->ledger);
+    double age_s = service->pid ? ebb__age_of_process(service->pid) : 0;
     evidence->target = service->shown;
     evidence->window_s = options->window_s;
+    evidence->pid = service->pid;
+    evidence->age_s = age_s > 0 ? age_s : 0;
     *result = service;
     return 0;
 }
@@ -474,6 +639,10 @@ void ebb__service_close(struct ebb_service *service)
     if (!service)
         return;
     ebb_profile_free(service->first);
+    for (int i = 0; i < EBB_COST_COUNT; i++)
+        ebb_profile_free(service->before[i]);
+    ebb__http_abandon(service->costs);
+    ebb_vec_free(&service->cautions);
     ebb__http_free(service->http);
     ebb__ledger_free(service->ledger);
     ebb_vec_free(&service->symbols);
@@ -494,71 +663,339 @@ static double stale_after_s(const struct ebb_service *service)
     return fmax(STALE_S, service->options.window_s * STALE_SHARE);
 }
 
+/* Says something once about how far the evidence can be trusted; `text` is not copied. */
+static void caution(struct ebb_service *service, const char *text)
+{
+    for (size_t i = 0; i < service->cautions.len; i++)
+        if (strcmp(service->cautions.items[i], text) == 0)
+            return;
+    int failed = ebb_vec_push(&service->cautions, text);
+    (void)failed; /* out of memory: it goes unsaid */
+}
+
+static void write_cautions(struct ebb_service *service)
+{
+    struct ebb_evidence *evidence = ebb__ledger_evidence(service->ledger);
+    for (size_t i = 0; i < service->cautions.len; i++) {
+        const char *text = service->cautions.items[i];
+        evidence->caution =
+            i == 0 ? text : ebb_arena_printf(&evidence->arena, "%s; %s", evidence->caution, text);
+        if (!evidence->caution)
+            return;
+    }
+}
+
+/* The goroutines now, unless it is too early to ask again. */
+static int take_goroutines(struct ebb_service *service, struct ebb_profile **profile,
+                           struct ebb_error *error)
+{
+    double now = now_s();
+    struct ebb_http_answer answer;
+    *profile = NULL;
+    if (service->plain || now < service->goroutines_after_s)
+        return 0;
+    int code = ask(service, "goroutine", NULL, 0, &answer, error);
+    if (code == -ENOENT || code == -EACCES || code == -EIO) {
+        service->goroutines_after_s = INFINITY; /* a service may well hide them */
+        return 0;
+    }
+    if (code < 0)
+        return code;
+    bool costly = answer.seconds > SLOW_S || answer.size > LARGE;
+    if (costly)
+        service->goroutines_after_s =
+            now + fmax(10 * answer.seconds, service->options.window_s / 8);
+    code = read_answer(service, "goroutine", &answer, profile, error);
+    return code == 0 ? name_profile(service, profile, error) : code;
+}
+
 /* Adds one observation of a heap profile, and of the goroutines beside it. */
 static int add_observation(struct ebb_service *service, const struct ebb_profile *heap,
                            struct ebb_error *error)
 {
     double now = now_s();
+    struct ebb_profile *goroutines;
+    int code = take_goroutines(service, &goroutines, error);
+    if (code < 0)
+        return code;
     if (service->start_s == 0)
         service->start_s = now;
     struct ebb_sighting sighting = ebb__sighting_at(now - service->start_s);
-    struct ebb_profile *goroutines = NULL;
-    if (service->last.known) {
-        sighting.memory.rss = service->last.sys - service->last.heap_released;
-        if (now >= service->goroutines_after_s) {
-            int code = ask_profile(service, "goroutine", 0, &goroutines, error);
-            if (code == 0)
-                code = name_profile(service, &goroutines, error);
-            if (code < 0)
-                return code;
-            double took = now_s() - now;
-            if (took > SLOW_S)
-                service->goroutines_after_s = now + fmax(10 * took, service->options.window_s / 8);
-        }
-    }
     sighting.goroutines = goroutines;
-    int code = ebb__ledger_add(service->ledger, heap, &sighting, service->shown, error);
+    if (service->last.known) {
+        sight_memory(service, &sighting);
+        sighting.totals.allocs = service->last.mallocs;
+        sighting.totals.frees = service->last.frees;
+        sighting.totals.alloc_bytes = service->last.total_alloc;
+    }
+    code = ebb__ledger_add(service->ledger, heap, &sighting, service->shown, error);
     ebb_profile_free(goroutines);
     return code;
 }
 
-static int observe_once(struct ebb_service *service, struct ebb_error *error)
+/* Whether the newest heap profile is too old to tell anything: at the beginning by the service's
+ * clock, later by ours. */
+static bool is_stale(const struct ebb_service *service)
 {
-    struct ebb_profile *heap = service->first;
+    double age_s = service->start_s > 0
+                       ? now_s() - service->moved_s
+                       : (double)((int64_t)ebb_clock_realtime_ns() - service->collected_ns) * 1e-9;
+    return age_s > stale_after_s(service);
+}
+
+/* A service that began anew counts from zero. */
+static int check_restart(const struct ebb_service *service, const struct ebb_go_stats *stats,
+                         struct ebb_error *error)
+{
+    const struct ebb_go_stats *last = &service->last;
+    if (service->start_s > 0 && last->known && stats->known &&
+        (stats->num_gc < last->num_gc || stats->total_alloc < last->total_alloc))
+        return ebb_error_set(error, -ECONNRESET, "%s: restarted after %.0f s", service->shown,
+                             now_s() - service->start_s);
+    return 0;
+}
+
+/* Asks for the heap, again after a collection when it is stale. `*counts`: it tells something new.
+ */
+static int take_new_heap(struct ebb_service *service, struct ebb_profile **heap, bool *counts,
+                         struct ebb_error *error)
+{
+    *heap = service->first;
     service->first = NULL;
-    int code = heap ? 0 : take_heap(service, false, &heap, error);
+    int code = *heap ? 0 : take_heap(service, false, heap, error);
+    struct ebb_go_stats stats = {0};
+    if (code == 0) {
+        stats = ebb__go_stats_of(*heap);
+        code = check_restart(service, &stats, error);
+    }
     if (code < 0)
         return code;
-    struct ebb_go_stats stats = ebb__go_stats_of(heap);
-    bool moved = !stats.known || service->start_s == 0 || stats.num_gc != service->last.num_gc;
-    if (!moved && !service->options.no_gc && now_s() - service->moved_s > stale_after_s(service)) {
-        ebb_profile_free(heap);
-        code = take_heap(service, true, &heap, error);
-        if (code < 0)
-            return code;
-        ebb__ledger_evidence(service->ledger)->gc_forced = true;
-        stats = ebb__go_stats_of(heap);
-        moved = true;
+    *counts = !stats.known || service->start_s == 0 || stats.num_gc != service->last.num_gc;
+    bool moved = *counts && service->start_s > 0;
+    if (stats.known && !moved && is_stale(service)) {
+        *counts = true;
+        if (service->options.no_gc) {
+            service->stale = true;
+        } else {
+            ebb_profile_free(*heap);
+            code = take_heap(service, true, heap, error);
+            if (code < 0)
+                return code;
+            stats = ebb__go_stats_of(*heap);
+            ebb__ledger_evidence(service->ledger)->gc_forced = true;
+        }
     }
     service->last = stats;
-    if (moved) {
-        service->moved_s = now_s();
+    return 0;
+}
+
+static int observe_once(struct ebb_service *service, struct ebb_error *error)
+{
+    struct ebb_profile *heap = NULL;
+    bool counts = false;
+    int code = take_new_heap(service, &heap, &counts, error);
+    if (code == 0 && counts) {
         code = add_observation(service, heap, error);
+        service->moved_s = now_s();
     }
     ebb_profile_free(heap);
     return code;
 }
 
+/* ---- beside the heap ---- */
+
+static const char *const lock_profiles[EBB_COST_COUNT] = {
+    [EBB_COST_MUTEX] = "mutex", [EBB_COST_BLOCK] = "block"};
+
+/* Where locks were waited for up to now; nothing when the service does not say. */
+static struct ebb_profile *take_waiting(struct ebb_service *service, enum ebb_cost kind)
+{
+    struct ebb_profile *profile = NULL;
+    if (ask_profile(service, lock_profiles[kind], 0, &profile, NULL) == 0)
+        name_profile(service, &profile, NULL);
+    return profile;
+}
+
+static void begin_waiting(struct ebb_service *service)
+{
+    for (int kind = EBB_COST_MUTEX; kind <= EBB_COST_BLOCK; kind++)
+        service->before[kind] = take_waiting(service, (enum ebb_cost)kind);
+}
+
+/* What was waited for since begin_waiting(). */
+static void end_waiting(struct ebb_service *service, enum ebb_cost kind)
+{
+    static const int signs[] = {1, -1};
+    const struct ebb_profile *both[] = {take_waiting(service, kind), service->before[kind]};
+    struct ebb_profile *gained = NULL;
+    if (both[0] && both[1])
+        ebb_profile_merge(both, signs, 2, &gained, NULL);
+    ebb_profile_free((struct ebb_profile *)both[0]);
+    if (gained && gained->sample_count > 0) {
+        gained->duration_ns = (int64_t)((now_s() - service->start_s) * 1e9);
+        ebb__ledger_add_costs(service->ledger, kind, gained);
+    }
+    ebb_profile_free(gained);
+}
+
+/* Has the processor profile gathered in the background. */
+static void begin_costs(struct ebb_service *service)
+{
+    char url[4096];
+    double seconds = fmin(fmax(ceil(service->options.window_s * COSTS_SHARE), 1), COSTS_LONGEST_S);
+    service->costs_asked = true;
+    if ((size_t)snprintf(url, sizeof url, "%s/profile?seconds=%.0f", service->root, seconds) <
+        sizeof url)
+        ebb__http_start(service->http, url, NULL, seconds, &service->costs, NULL);
+}
+
+static void end_costs(struct ebb_service *service)
+{
+    struct ebb_http_answer answer;
+    struct ebb_profile *profile = NULL;
+    struct ebb_http_transfer *transfer = service->costs;
+    service->costs = NULL;
+    if (!transfer || ebb__http_finish(transfer, &answer, NULL) < 0)
+        return;
+    if (answer.status != 200) {
+        if (answer.status >= 500)
+            caution(service, "no processor profile was taken, because the service was taking one "
+                             "already");
+        free(answer.body);
+        return;
+    }
+    if (read_answer(service, "profile", &answer, &profile, NULL) == 0 &&
+        name_profile(service, &profile, NULL) == 0)
+        ebb__ledger_add_costs(service->ledger, EBB_COST_CPU, profile);
+    ebb_profile_free(profile);
+}
+
+/* What goroutines wait for, when there are more than there were. */
+static void read_waits(struct ebb_service *service)
+{
+    const struct ebb_observations *all = &ebb__ledger_evidence(service->ledger)->observations;
+    struct ebb_http_answer answer;
+    struct ebb_profile *waits;
+    uint64_t before = all->items[0].threads, now = all->items[all->len - 1].threads;
+    if ((double)now < (double)before * GROWN || now > MOST_GOROUTINES || now == before ||
+        ask(service, "goroutine?debug=2", NULL, 0, &answer, NULL) < 0)
+        return;
+    int code = ebb__go_waits_read(answer.body, answer.size, service->shown, &waits, NULL);
+    free(answer.body);
+    if (code == 0)
+        ebb__ledger_add_waits(service->ledger, waits);
+    ebb_profile_free(waits);
+}
+
+/* ---- the course of it ---- */
+
+/* Gives the service up: `code` and the line say why. See ebb__service_observe. */
+static int give_up(struct ebb_service *service, int code, struct ebb_error *error)
+{
+    struct ebb_evidence *evidence = ebb__ledger_evidence(service->ledger);
+    double seen_s = now_s() - service->start_s;
+    const char *name = service->shown, *said = NULL;
+    service->over = true;
+    if (code == -ENOMEM)
+        return code;
+    if (evidence->observations.len < 2) {
+        struct ebb_error why = *error;
+        return code == -ECONNREFUSED
+                   ? ebb_error_set(
+                         error, code,
+                         "%s: stopped answering before anything could be told apart; look "
+                         "again when it runs",
+                         name)
+                   : ebb_error_set(error, code, "%.400s, too early to tell anything; look again",
+                                   why.text);
+    }
+    if (code == -ECONNREFUSED) {
+        evidence->ended = true;
+        evidence->end_reason =
+            ebb_arena_printf(&evidence->arena, "stopped answering after %.0f s", seen_s);
+        said = evidence->end_reason
+                   ? ebb_arena_printf(&evidence->arena, "the service %s", evidence->end_reason)
+                   : NULL;
+        code = 1;
+    } else if (code == -ECONNRESET) {
+        evidence->ended = true;
+        evidence->end_reason = "restarted";
+        said = ebb_arena_printf(&evidence->arena,
+                                "the service restarted after %.0f s, and this is what was seen "
+                                "before it did",
+                                seen_s);
+        ebb_error_set(error, code,
+                      "%s: restarted after %.0f s; the report is about the time before, look again "
+                      "for the time since",
+                      name, seen_s);
+    } else {
+        struct ebb_error why = *error;
+        said = "the service could not be watched to the end of the window";
+        ebb_error_set(error, code, "%.400s; the report is about the time before", why.text);
+    }
+    caution(service, said ? said : "the service could not be watched to the end of the window");
+    return code;
+}
+
 int ebb__service_observe(struct ebb_service *service, struct ebb_error *error)
 {
-    return observe_once(service, error);
+    if (service->over)
+        return 1;
+    bool begins = service->start_s == 0;
+    int code = observe_once(service, error);
+    double now = now_s();
+    if (code == -EINTR && !begins)
+        return 0;
+    if (code < 0) {
+        if (service->failing_s == 0)
+            service->failing_s = now;
+        bool forgiven = !begins && code != -ENOMEM && code != -ETIMEDOUT && code != -ECONNRESET &&
+                        now - service->failing_s < PATIENCE_S;
+        return forgiven ? 0 : begins ? code : give_up(service, code, error);
+    }
+    service->failing_s = 0;
+    if (service->last.known && begins)
+        begin_waiting(service);
+    if (service->last.known && !service->costs_asked &&
+        now - service->start_s >= service->options.window_s / 2)
+        begin_costs(service);
+    if (service->costs && ebb__http_done(service->costs))
+        end_costs(service);
+    return 0;
+}
+
+static void say_cautions(struct ebb_service *service)
+{
+    struct ebb_evidence *evidence = ebb__ledger_evidence(service->ledger);
+    if (service->last.known && service->unnamed)
+        caution(service, "the service does not name its addresses (/debug/pprof/symbol is "
+                         "missing), so what its maps do is unknown");
+    if (service->stale)
+        caution(service, "the heap is as of the last garbage collection, none came for a while, "
+                         "and --no-gc forbids asking for one");
+    if (evidence->gc_forced)
+        caution(service, "garbage collections were asked for, because none came by itself for "
+                         "a while");
+    write_cautions(service);
 }
 
 int ebb__service_conclude(struct ebb_service *service, struct ebb_error *error)
 {
-    (void)service;
-    (void)error;
-    return 0;
+    int code = 0;
+    if (!service->over && service->start_s > 0) {
+        if (service->failing_s > 0)
+            code = observe_once(service, error);
+        if (code < 0)
+            code = give_up(service, code, error);
+    }
+    if (!service->over && service->last.known && service->start_s > 0) {
+        end_costs(service);
+        end_waiting(service, EBB_COST_MUTEX);
+        end_waiting(service, EBB_COST_BLOCK);
+        read_waits(service);
+    }
+    say_cautions(service);
+    return code < 0 ? code : 0;
 }
 
 /* ---- single profiles ---- */

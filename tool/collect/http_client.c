@@ -353,24 +353,18 @@ static int describe(const struct ebb_http_transfer *transfer, struct ebb_error *
 
 /* ---- the end of a transfer ---- */
 
-static bool same_host(const char *left, const char *right)
-{
-    size_t a = strcspn(left, "/?#"), b = strcspn(right, "/?#");
-    return a == b && strncasecmp(left, right, a) == 0;
-}
-
 static void hand_over(struct ebb_http_transfer *transfer, struct ebb_http_answer *answer)
 {
     curl_off_t total_us = 0;
-    char *type = NULL, *last = NULL;
+    char *type = NULL, *address = NULL;
+    long port = 0;
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &answer->status);
     curl_easy_getinfo(transfer->easy, CURLINFO_TOTAL_TIME_T, &total_us);
     curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_TYPE, &type);
-    curl_easy_getinfo(transfer->easy, CURLINFO_EFFECTIVE_URL, &last);
-    char *shown = last ? shown_url(last) : NULL;
-    const char *from = strstr(transfer->shown, "://"), *to = shown ? strstr(shown, "://") : NULL;
-    answer->to_other_host = from && to && !same_host(from + 3, to + 3);
-    free(shown);
+    curl_easy_getinfo(transfer->easy, CURLINFO_PRIMARY_IP, &address);
+    curl_easy_getinfo(transfer->easy, CURLINFO_PRIMARY_PORT, &port);
+    snprintf(answer->address, sizeof answer->address, "%s", address ? address : "");
+    answer->port = (unsigned)port;
     answer->seconds = (double)total_us * 1e-6;
     snprintf(answer->type, sizeof answer->type, "%s", type ? type : "");
     answer->from_pprof = transfer->from_pprof;

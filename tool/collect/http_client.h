@@ -33,10 +33,11 @@ struct ebb_http_answer {
     long status; /* 200, 404, ... */
     char *body;  /* `size` bytes and a NUL; the receiver frees it */
     size_t size;
-    double seconds;     /* from asking to the last byte */
-    char type[64];      /* Content-Type, "" none */
-    bool from_pprof;    /* X-Go-Pprof: the handler itself reports an error */
-    bool to_other_host; /* redirects led away */
+    double seconds;   /* from asking to the last byte */
+    char type[64];    /* Content-Type, "" none */
+    bool from_pprof;  /* X-Go-Pprof: the handler itself reports an error */
+    char address[64]; /* who answered, "" unknown */
+    unsigned port;
 };
 
 /* Options are copied. 0, -ENOMEM. */

@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "channel/reader.h"
+#include "tool/collect/go_waits.h"
 #include "tool/profile/index.h"
 
 #include <inttypes.h>
@@ -536,6 +537,50 @@ int ebb__ledger_add_costs(struct ebb_ledger *ledger, enum ebb_cost kind,
         if (cost.stack == EBB_NONE || ebb_vec_push(&evidence->costs, cost) < 0)
             return -ENOMEM;
     }
+    return 0;
+}
+
+/* Counts one sample of goroutines with those that wait there for the same reason. */
+static int add_wait(struct ebb_ledger *ledger, const struct ebb_profile *profile, size_t sample,
+                    int column)
+{
+    struct ebb_evidence *evidence = &ledger->evidence;
+    struct ebb_wait wait = {
+        .stack = stack_of_sample(ledger, profile, sample),
+        .reason = "",
+        .goroutines = (uint64_t)value(profile, sample, column),
+    };
+    if (wait.stack == EBB_NONE)
+        return -ENOMEM;
+    for (uint64_t i = profile->label_start ? profile->label_start[sample] : 0;
+         profile->label_start && i < profile->label_start[sample + 1]; i++) {
+        const struct ebb_label *label = &profile->labels[i];
+        const char *key = ebb_profile_string(profile, label->key);
+        if (strcmp(key, EBB_WAIT_REASON) == 0)
+            wait.reason = intern(ledger, ebb_profile_string(profile, label->text));
+        else if (strcmp(key, EBB_WAIT_MINUTES) == 0)
+            wait.longest_s = 60 * (double)label->number;
+    }
+    for (size_t i = 0; i < evidence->waits.len; i++) {
+        struct ebb_wait *known = &evidence->waits.items[i];
+        if (known->stack != wait.stack || known->reason != wait.reason)
+            continue;
+        known->goroutines += wait.goroutines;
+        known->longest_s = fmax(known->longest_s, wait.longest_s);
+        return 0;
+    }
+    return ebb_vec_push(&evidence->waits, wait);
+}
+
+int ebb__ledger_add_waits(struct ebb_ledger *ledger, const struct ebb_profile *profile)
+{
+    int column = ebb_profile_find_type(profile, "goroutine");
+    if (column < 0 || read_locations(ledger, profile) < 0)
+        return column < 0 ? -EINVAL : -ENOMEM;
+    ledger->evidence.waits.len = 0;
+    for (size_t i = 0; i < profile->sample_count; i++)
+        if (add_wait(ledger, profile, i, column) < 0)
+            return -ENOMEM;
     return 0;
 }
 

@@ -45,6 +45,10 @@ int ebb__ledger_add(struct ebb_ledger *ledger, const struct ebb_profile *profile
 int ebb__ledger_add_costs(struct ebb_ledger *ledger, enum ebb_cost kind,
                           const struct ebb_profile *profile);
 
+/* Adds what goroutines wait for, as ebb__go_waits_read gives it; takes the place of what was there.
+ * 0, -EINVAL (another kind of profile), -ENOMEM. */
+int ebb__ledger_add_waits(struct ebb_ledger *ledger, const struct ebb_profile *profile);
+
 /* What the comments of a profile say; `known` is false when they say nothing. */
 struct ebb_go_stats ebb__go_stats_of(const struct ebb_profile *profile);
 
