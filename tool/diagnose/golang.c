@@ -466,21 +466,6 @@ static const struct trade trades[] = {
     {"runtime.deductSweepCredit", EBB_LABOUR_COLLECT_ASSIST},
 };
 
-/* Whether a sync.Map's Range is under way further out. */
-static bool is_ranging(const struct ebb_evidence_stack *stack, size_t from)
-{
-    for (size_t i = from; i < stack->depth; i++) {
-        char base[BASE_BYTES];
-        ebb_go_base(stack->frames[i].function, base, sizeof base);
-        if (starts(base, "sync.(*Map).Range") ||
-            starts(base, "internal/sync.(*HashTrieMap).iter") ||
-            starts(base, "internal/sync.(*HashTrieMap).Range") ||
-            starts(base, "internal/sync.(*HashTrieMap).All"))
-            return true;
-    }
-    return false;
-}
-
 /* The outermost labour below the site; a collector has no site. */
 enum ebb_labour ebb_go_labour(const struct ebb_evidence_stack *stack, size_t site)
 {
@@ -499,8 +484,6 @@ enum ebb_labour ebb_go_labour(const struct ebb_evidence_stack *stack, size_t sit
             break;
         }
     }
-    if (labour == EBB_LABOUR_SYNC_DELETE && !is_ranging(stack, site))
-        return EBB_LABOUR_NONE;
     return labour;
 }
 

@@ -3,11 +3,14 @@
  * Seen as: containers that are created at a very high rate, hardly any of them alive, and a large
  * part of everything the program allocates. Interpreters make such containers as a matter of course
  * and are left out. */
+#include "tool/diagnose/golang.h"
 #include "tool/diagnose/patterns/patterns.h"
 
 #include <math.h>
 
 static const double LEAST_RATE = 100e6, LEAST_SHARE = 0.3, LEAST_CREATIONS = 10e3;
+/* Under a collector every byte is paid for once more. */
+static const double LEAST_RATE_COLLECTED = 5e6;
 
 struct creation {
     double tables, bytes, live; /* per second, per second, mean number alive */
@@ -33,18 +36,41 @@ static struct creation measure(const struct ebb_study *study, const struct ebb_g
 static double match(const struct ebb_study *study, const struct ebb_group *group)
 {
     if (!group || group->threads || group->growth.confidence > 0 || !group->container ||
-        group->container->runtime || group->container->kind != EBB_CONTAINER_MAP)
+        group->container->runtime || group->container == &ebb_go_sync_map ||
+        group->container->kind != EBB_CONTAINER_MAP)
         return 0;
     struct creation creation = measure(study, group);
     size_t from = (study->n - 1) * 2 / 3;
     bool goes_on = group->allocated[study->n - 1] - group->allocated[from] >
                    0.2 * ebb_study_net(study, group->allocated);
+    double least = study->program.go ? LEAST_RATE_COLLECTED : LEAST_RATE;
     bool many =
         creation.tables >= LEAST_CREATIONS && creation.bytes >= LEAST_SHARE * study->alloc_rate;
-    bool much = creation.bytes >= LEAST_RATE && creation.tables >= 100 &&
+    bool much = creation.bytes >= least && creation.tables >= 100 &&
                 creation.bytes >= LEAST_SHARE * study->alloc_rate;
     bool thrown_away = creation.live < creation.tables; /* each lives less than a second */
     return goes_on && thrown_away && (many || much) && group->births >= 20 ? 0.8 : 0;
+}
+
+static void advise_go(const struct ebb_study *study, struct ebb_words *words)
+{
+    int minor = ebb_go_minor(study->evidence->go_version);
+    if (minor == 0 || minor >= EBB_GO_CLEAR)
+        ebb_advise(words,
+                   "Make the map once and clear it for each use: `clear(m)` keeps its "
+                   "tables%s.",
+                   minor == 0 ? " (Go 1.21 and later)" : "");
+    else
+        ebb_advise(words, "Make the map once and empty it for each use, which keeps its tables: "
+                          "`for k := range m { delete(m, k) }`.");
+    ebb_advise(words,
+               "Where requests run side by side, pool it: `m := pool.Get().(map[K]V); defer "
+               "func() { %s; pool.Put(m) }()`.",
+               minor == 0 || minor >= EBB_GO_CLEAR ? "clear(m)"
+                                                   : "for k := range m { delete(m, k) }");
+    ebb_advise(words, "If it must be new, give it its size, `make(map[K]V, n)`, so that it is not "
+                      "rebuilt while it fills, and no more than that; for a handful of entries a "
+                      "slice of pairs is faster.");
 }
 
 static void explain(const struct ebb_study *study, const struct ebb_group *group,
@@ -59,6 +85,10 @@ static void explain(const struct ebb_study *study, const struct ebb_group *group
     ebb_evidence_say(words, "This is %s/s, %.0f %% of all that the program allocates.",
                      ebb_bytes(creation.bytes).text,
                      fmin(100 * creation.bytes / fmax(study->alloc_rate, 1), 100));
+    if (study->program.go) {
+        advise_go(study, words);
+        return;
+    }
     ebb_advise(words, "Make the map once outside the loop or per thread, and clear() it for each "
                       "use: clearing keeps the table.");
     ebb_advise(words, "If it must be new, reserve the size it will have, so that it is not rebuilt "

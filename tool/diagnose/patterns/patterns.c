@@ -1,15 +1,27 @@
 /* The table of patterns, and what they share. See patterns.h. */
 #include "tool/diagnose/patterns/patterns.h"
 
+#include "tool/diagnose/golang.h"
+
 #include <math.h>
 #include <stdio.h>
 
 const struct ebb_pattern *const ebb_patterns[] = {
-    &ebb_pattern_unbounded_nested_map, &ebb_pattern_unbounded_map,
-    &ebb_pattern_growing_slice,        &ebb_pattern_leak,
-    &ebb_pattern_thread_leak,          &ebb_pattern_map_kept_after_clear,
-    &ebb_pattern_fragmentation,        &ebb_pattern_large_temporaries,
-    &ebb_pattern_map_remade,           NULL,
+    &ebb_pattern_unbounded_nested_map,
+    &ebb_pattern_unbounded_map,
+    &ebb_pattern_growing_slice,
+    &ebb_pattern_leak,
+    &ebb_pattern_goroutine_leak,
+    &ebb_pattern_thread_leak,
+    &ebb_pattern_pool_get_without_put,
+    &ebb_pattern_map_kept_after_clear,
+    &ebb_pattern_fragmentation,
+    &ebb_pattern_large_temporaries,
+    &ebb_pattern_map_remade,
+    &ebb_pattern_map_clear_hot,
+    &ebb_pattern_syncmap_clear_by_delete,
+    &ebb_pattern_gc_thrash,
+    NULL,
 };
 
 /* ---- likeness ---- */
@@ -27,9 +39,35 @@ static bool holds_many_tables(const struct ebb_group *group)
            (table->live >= 6 && table->live_samples >= 5 && more);
 }
 
+/* Go's runtime says it: new maps stay alive in number, beside the one that they are put into. One
+ * large map is one; a map split into shards is a fixed number of them. */
+static bool holds_go_maps(const struct ebb_study *study, const struct ebb_group *group)
+{
+    bool tables = group->table.live >= 24 && group->table.live_samples >= 4 &&
+                  group->table.live > 1.5 * group->table.live_first;
+    return (group->made >= 24 && group->made_samples >= 3) || tables;
+}
+
+static struct ebb_likeness go_likeness(const struct ebb_study *study, const struct ebb_group *group)
+{
+    struct ebb_likeness like = {.leak = 0.93};
+    if (!group->container || group->container == &ebb_go_pool)
+        return like;
+    like.leak = 0.5;
+    if (group->container->kind != EBB_CONTAINER_MAP)
+        like.sequence = 0.96;
+    else
+        like.map = 0.96;
+    if (group->container == &ebb_go_map && holds_go_maps(study, group))
+        like.nested_map = 0.97;
+    return like;
+}
+
 struct ebb_likeness ebb_likeness(const struct ebb_study *study, const struct ebb_group *group)
 {
     const struct ebb_place *place = &group->place;
+    if (study->program.go && (place->exact || group->container))
+        return go_likeness(study, group);
     bool table = group->table.size > 0 && (group->table.doublings > 0 || group->table.live > 0);
     double entries = ebb_study_net(study, group->nodes);
     double tables = ebb_study_net(study, group->tables);

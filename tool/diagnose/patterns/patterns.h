@@ -24,7 +24,8 @@ struct ebb_pattern {
 extern const struct ebb_pattern ebb_pattern_unbounded_map, ebb_pattern_unbounded_nested_map,
     ebb_pattern_growing_slice, ebb_pattern_leak, ebb_pattern_map_remade,
     ebb_pattern_large_temporaries, ebb_pattern_fragmentation, ebb_pattern_map_kept_after_clear,
-    ebb_pattern_thread_leak;
+    ebb_pattern_thread_leak, ebb_pattern_goroutine_leak, ebb_pattern_pool_get_without_put,
+    ebb_pattern_map_clear_hot, ebb_pattern_syncmap_clear_by_delete, ebb_pattern_gc_thrash;
 
 /* NULL-terminated. */
 extern const struct ebb_pattern *const ebb_patterns[];

@@ -12,7 +12,7 @@ static const double LEAST_THREAD_BYTES = 64 * 1024.0;
 
 static double match(const struct ebb_study *study, const struct ebb_group *group)
 {
-    if (!group || !group->threads)
+    if (!group || !group->threads || study->program.go)
         return 0;
     if (group->growth.confidence > 0)
         return group->growth.confidence;

@@ -1,0 +1,68 @@
+/* map-clear-hot: a map is emptied so often that emptying it costs a good part of the processor time.
+ *
+ * Seen as: the runtime's clearing functions, or walking and deleting in one place, take a share of
+ * the program's processor time. Clearing takes time by the size of the table, not by the number of
+ * entries: a map that was large once stays slow to clear. */
+#include "tool/diagnose/golang.h"
+#include "tool/diagnose/patterns/patterns.h"
+
+#include <math.h>
+
+static const double LEAST_SHARE = 0.1, LEAST_LOAD = 0.02;
+
+/* Seconds of clearing. To walk over a map and delete little is how expired entries are found. */
+static double cleared(const struct ebb_hot *hot)
+{
+    bool by_hand = hot->remove > 0 && hot->remove >= 0.5 * hot->iterate;
+    return hot->clear + (by_hand ? hot->remove + hot->iterate : 0);
+}
+
+static double match(const struct ebb_study *study, const struct ebb_group *group)
+{
+    if (!group || !group->hot || study->cpu.window <= 0 || study->cpu.all <= 0)
+        return 0;
+    double seconds = cleared(group->hot), share = seconds / study->cpu.all;
+    double least = group->hot->waited > 0.05 * study->cpu.window ? LEAST_SHARE / 2 : LEAST_SHARE;
+    if (share < least || seconds < LEAST_LOAD * study->cpu.window)
+        return 0;
+    return share >= 0.25 ? 0.93 : 0.8;
+}
+
+static void explain(const struct ebb_study *study, const struct ebb_group *group,
+                    struct ebb_words *words)
+{
+    char site[160];
+    const struct ebb_hot *hot = group->hot;
+    double seconds = cleared(hot);
+    int minor = ebb_go_minor(study->evidence->go_version);
+    ebb_summary(words, "%s clears a map over and over.", ebb_say_site(study, group, site));
+    ebb_evidence_say(words,
+                     "Clearing took %.0f ms of processor time in %s: %.0f %% of all that the "
+                     "program used.",
+                     1e3 * seconds, ebb_seconds(study->cpu.window).text,
+                     100 * seconds / study->cpu.all);
+    if (hot->waited > 0)
+        ebb_evidence_say(words, "Others waited %s for locks that are held here.",
+                         ebb_seconds(hot->waited).text);
+    ebb_evidence_say(words, "Clearing takes time by the size that the map once had, not by what is "
+                            "in it now.");
+    ebb_advise(words, "Replace it instead of clearing it: `m = make(map[K]V, usual)`; a new small "
+                      "map is cheaper than a large empty table.");
+    ebb_advise(words, "When others read it, publish a new one, `current.Store(&next)` with an "
+                      "`atomic.Pointer[map[K]V]`, so that nobody waits.");
+    if (hot->remove > hot->clear && (minor == 0 || minor >= EBB_GO_CLEAR))
+        ebb_advise(words, "Where the map must stay, `clear(m)` does in one call what the loop of "
+                          "delete does entry by entry.");
+    else if (hot->remove > hot->clear)
+        ebb_advise(words, "Where the map must stay, let the loop do nothing else, `for k := range "
+                          "m { delete(m, k) }`: the compiler makes one call of it (clear(m) needs "
+                          "Go 1.21).");
+    ebb_advise(words, "Clear less often: by size, not by time.");
+}
+
+static double harm(const struct ebb_study *study, const struct ebb_group *group)
+{
+    return 1e3 * cleared(group->hot) / fmax(study->cpu.window, 1);
+}
+
+const struct ebb_pattern ebb_pattern_map_clear_hot = {"map-clear-hot", match, explain, harm};
