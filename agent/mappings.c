@@ -243,7 +243,9 @@ EBB_EXPORT void *mmap64(void *address, size_t size, int protection, int flags, i
 
 EBB_EXPORT int munmap(void *address, size_t size)
 {
-    unmapped(address, size);
+    /* What the kernel will refuse frees nothing. */
+    if (size > 0 && (uintptr_t)address % (uintptr_t)getpagesize() == 0)
+        unmapped(address, size);
     return real_munmap ? real_munmap(address, size) : (int)syscall(SYS_munmap, address, size);
 }
 

@@ -10,6 +10,7 @@
 #include "agent/agent.h"
 
 #include <dlfcn.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The real operator: behind ours, or in a C++ library that was loaded for one object only and is
@@ -23,15 +24,63 @@ static void *find_operator(const char *name)
         if (library)
             symbol = dlsym(library, name);
     }
-    if (!symbol)
-        __builtin_trap(); /* whoever calls an operator linked to a library that has it */
     return symbol;
+}
+
+/* -- Operators of our own ---------------------------------------------------------------------- */
+
+/* For a program whose only C++ library is inside a plugin, where nobody else can see it: the plugin
+ * calls our operators, which then have nobody to call. These end in malloc and free, as that
+ * library's own do. */
+
+/* Throws std::bad_alloc through the caller's library, if that shows the function; `return_address`
+ * lies in the caller. */
+static void *out_of_memory(void *return_address)
+{
+    Dl_info caller;
+    void *library = dladdr(return_address, &caller) && caller.dli_fname
+                        ? dlopen(caller.dli_fname, RTLD_LAZY | RTLD_NOLOAD)
+                        : NULL;
+    void *symbol = library ? dlsym(library, "_ZSt17__throw_bad_allocv") : NULL;
+    void (*throw_bad_alloc)(void);
+    memcpy(&throw_bad_alloc, &symbol, sizeof symbol);
+    if (throw_bad_alloc)
+        throw_bad_alloc();
+    abort(); /* as an exception that nobody catches ends */
+}
+
+static void *own_new(size_t size)
+{
+    void *block = malloc(size ? size : 1);
+    return block ? block : out_of_memory(__builtin_return_address(0));
+}
+
+static void *own_new_nothrow(size_t size, const void *nothrow)
+{
+    (void)nothrow;
+    return malloc(size ? size : 1);
+}
+
+static void *own_new_aligned_nothrow(size_t size, size_t align, const void *nothrow)
+{
+    (void)nothrow;
+    void *block;
+    return posix_memalign(&block, align < sizeof block ? sizeof block : align, size ? size : 1) == 0
+               ? block
+               : NULL;
+}
+
+static void *own_new_aligned(size_t size, size_t align)
+{
+    void *block = own_new_aligned_nothrow(size, align, NULL);
+    return block ? block : out_of_memory(__builtin_return_address(0));
 }
 
 /* -- Trying ------------------------------------------------------------------------------------ */
 
 #define TRIED_SIZE  16
 #define TRIED_ALIGN 64
+#define TRIED_ROOM  4096 /* so much must be free before anything is tried */
 
 union operator
 {
@@ -95,9 +144,11 @@ static void try_delete(const char *name, union operator real, void *block)
         real.delete(block);
 }
 
+enum outside { INSIDE, OUTSIDE, UNKNOWN };
+
 /* Whether the calls of a real operator have to be counted here, because they do not end in our
  * malloc or free. The other half of the pair is the simplest that fits. */
-static bool is_outside(const char *name, void *symbol)
+static enum outside is_outside(const char *name, void *symbol)
 {
     bool is_new = name[2] == 'n';
     const char *partner =
@@ -109,6 +160,11 @@ static bool is_outside(const char *name, void *symbol)
                                 : (is_array(name) ? "_Znam" : "_Znwm"));
     union operator real = {.symbol = symbol}, other = {.symbol = find_operator(partner)};
 
+    /* A trial that throws would end the program when it is operator delete that was called. */
+    void *room = ebb_real.malloc(TRIED_ROOM);
+    ebb_real.free(room);
+    if (!room || !other.symbol)
+        return UNKNOWN;
     struct ebb_shard *outer = ebb_agent_self.shard;
     struct ebb_shard probe = {.countdown = INT64_MAX / 2};
     ebb_agent_self.shard = &probe;
@@ -120,7 +176,7 @@ static bool is_outside(const char *name, void *symbol)
         try_delete(name, real, block);
     uint64_t frees = probe.frees;
     ebb_agent_self.shard = outer;
-    return (is_new ? allocs : frees) == 0;
+    return (is_new ? allocs : frees) == 0 ? OUTSIDE : INSIDE;
 }
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): parameters and arguments are lists with parentheses */
@@ -129,7 +185,7 @@ static bool is_outside(const char *name, void *symbol)
 
 /* Every operator is a jump through `entry`: at first to the function that finds the real one, then
  * to that one or to the function that charges. */
-#define NEW(name, parameters, arguments)                                                           \
+#define NEW(name, own, parameters, arguments)                                                      \
     static void *(*real##name)parameters;                                                          \
     static EBB_SLOW void *slow##name parameters                                                    \
     {                                                                                              \
@@ -150,8 +206,15 @@ static bool is_outside(const char *name, void *symbol)
     static void *first##name parameters                                                            \
     {                                                                                              \
         void *symbol = find_operator(#name);                                                       \
+        if (!symbol) {                                                                             \
+            entry##name = own;                                                                     \
+            return entry##name arguments;                                                          \
+        }                                                                                          \
         memcpy(&real##name, &symbol, sizeof symbol);                                               \
-        entry##name = is_outside(#name, symbol) ? charge##name : real##name;                       \
+        enum outside outside = is_outside(#name, symbol);                                          \
+        if (outside == UNKNOWN) /* another time */                                                 \
+            return real##name arguments;                                                           \
+        entry##name = outside == OUTSIDE ? charge##name : real##name;                              \
         return entry##name arguments;                                                              \
     }                                                                                              \
     EBB_EXPORT void *name parameters;                                                              \
@@ -160,16 +223,16 @@ static bool is_outside(const char *name, void *symbol)
         return entry##name arguments;                                                              \
     }
 
-NEW(_Znwm, (size_t size), (size))
-NEW(_Znam, (size_t size), (size))
-NEW(_ZnwmRKSt9nothrow_t, (size_t size, const void *nothrow), (size, nothrow))
-NEW(_ZnamRKSt9nothrow_t, (size_t size, const void *nothrow), (size, nothrow))
-NEW(_ZnwmSt11align_val_t, (size_t size, size_t align), (size, align))
-NEW(_ZnamSt11align_val_t, (size_t size, size_t align), (size, align))
-NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t size, size_t align, const void *nothrow),
-    (size, align, nothrow))
-NEW(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t size, size_t align, const void *nothrow),
-    (size, align, nothrow))
+NEW(_Znwm, own_new, (size_t size), (size))
+NEW(_Znam, own_new, (size_t size), (size))
+NEW(_ZnwmRKSt9nothrow_t, own_new_nothrow, (size_t size, const void *nothrow), (size, nothrow))
+NEW(_ZnamRKSt9nothrow_t, own_new_nothrow, (size_t size, const void *nothrow), (size, nothrow))
+NEW(_ZnwmSt11align_val_t, own_new_aligned, (size_t size, size_t align), (size, align))
+NEW(_ZnamSt11align_val_t, own_new_aligned, (size_t size, size_t align), (size, align))
+NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, own_new_aligned_nothrow,
+    (size_t size, size_t align, const void *nothrow), (size, align, nothrow))
+NEW(_ZnamSt11align_val_tRKSt9nothrow_t, own_new_aligned_nothrow,
+    (size_t size, size_t align, const void *nothrow), (size, align, nothrow))
 
 /* -- operator delete --------------------------------------------------------------------------- */
 
@@ -197,9 +260,18 @@ NEW(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t size, size_t align, const void *
     static void first##name parameters                                                             \
     {                                                                                              \
         void *symbol = find_operator(#name);                                                       \
+        if (!symbol) {                                                                             \
+            free(block);                                                                           \
+            return;                                                                                \
+        }                                                                                          \
         memcpy(&real##name, &symbol, sizeof symbol);                                               \
-        entry##name = is_outside(#name, symbol) ? count##name : real##name;                        \
-        entry##name arguments;                                                                     \
+        enum outside outside = is_outside(#name, symbol);                                          \
+        if (outside != UNKNOWN)                                                                    \
+            entry##name = outside == OUTSIDE ? count##name : real##name;                           \
+        if (outside == OUTSIDE)                                                                    \
+            count##name arguments;                                                                 \
+        else                                                                                       \
+            real##name arguments;                                                                  \
     }                                                                                              \
     EBB_EXPORT void name parameters;                                                               \
     void name parameters                                                                           \

@@ -59,7 +59,8 @@ struct start {
     uint32_t owners;
 };
 
-static void record_thread(struct start *start, pthread_t thread)
+/* `thread` is read only while the child is held up in here: once it runs, the memory may be gone. */
+static void record_thread(struct start *start, const pthread_t *thread)
 {
     uint32_t unknown = UNKNOWN;
     if (!__atomic_compare_exchange_n(&start->progress, &unknown, BEING_RECORDED, false,
@@ -70,7 +71,7 @@ static void record_thread(struct start *start, pthread_t thread)
     }
     struct ebb_writer *writer = ebb_agent_enter();
     if (writer) {
-        uintptr_t key = key_of(thread);
+        uintptr_t key = key_of(*thread);
         if (start->bucket != EBB_NONE && ebb_writer_born(writer, key, 0, start->bucket) &&
             start->detached)
             ebb_writer_thread(writer, key, 0, EBB_THREAD_DETACHED);
@@ -90,7 +91,8 @@ static struct start begin(struct start *start)
     if (ebb_agent_enter()) /* the thread is counted and its end noticed even if it never allocates
                             */
         ebb_agent_leave();
-    record_thread(start, pthread_self());
+    pthread_t self = pthread_self();
+    record_thread(start, &self);
     struct start copy = *start;
     let_go(start);
     return copy;
@@ -123,7 +125,7 @@ static struct start *prepare(void)
     return start;
 }
 
-static void finish(struct start *start, bool created, pthread_t thread)
+static void finish(struct start *start, bool created, const pthread_t *thread)
 {
     if (!created) {
         ebb_real.free(start);
@@ -151,7 +153,7 @@ EBB_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attribute
     start->run = run;
     start->argument = argument;
     int failure = real_pthread_create()(thread, attributes, thread_main, start);
-    finish(start, failure == 0, failure == 0 ? *thread : 0);
+    finish(start, failure == 0, thread);
     return failure;
 }
 
@@ -163,7 +165,7 @@ EBB_EXPORT int thrd_create(thrd_t *thread, thrd_start_t run, void *argument)
     start->run_thrd = run;
     start->argument = argument;
     int result = real_thrd_create()(thread, thread_main_thrd, start);
-    finish(start, result == thrd_success, result == thrd_success ? *thread : 0);
+    finish(start, result == thrd_success, thread);
     return result;
 }
 

@@ -297,7 +297,7 @@ const struct ebb_identity *ebb_reader_identity(const struct ebb_reader *reader)
 /* --- finding ---------------------------------------------------------------------------------- */
 
 /* The pid in a record's file name, `ebb-<pid>-<ticks>` and perhaps more; 0 for other names. */
-static pid_t pid_of_name(const char *name)
+static pid_t pid_of_name(const char *name, uint64_t *start_ticks)
 {
     const size_t prefix = strlen(EBB_CHANNEL_PREFIX);
     if (strncmp(name, EBB_CHANNEL_PREFIX, prefix) != 0)
@@ -306,9 +306,10 @@ static pid_t pid_of_name(const char *name)
     errno = 0;
     unsigned long pid = strtoul(name + prefix, &end, 10);
     bool digits = name[prefix] >= '1' && name[prefix] <= '9';
-    return digits && !errno && *end == '-' && end[1] >= '0' && end[1] <= '9' && pid <= MAX_PID
-               ? (pid_t)pid
-               : 0;
+    if (!digits || errno || *end != '-' || end[1] < '0' || end[1] > '9' || pid > MAX_PID)
+        return 0;
+    *start_ticks = strtoull(end + 1, NULL, 10);
+    return (pid_t)pid;
 }
 
 /* Opens what the directory entry names, when it is a record of the process in its name. */
@@ -320,7 +321,10 @@ static int open_entry(const char *name, int patience_ms, struct ebb_reader **rea
     if (length < 0 || (size_t)length >= sizeof path)
         return -ENAMETOOLONG;
     int code = open_record(path, patience_ms, reader, error);
-    if (code == 0 && *reader && (*reader)->identity.pid != pid_of_name(name)) {
+    uint64_t start_ticks = 0;
+    if (code == 0 && *reader &&
+        ((*reader)->identity.pid != pid_of_name(name, &start_ticks) ||
+         (*reader)->identity.start_ticks != start_ticks)) {
         ebb_reader_close(*reader);
         *reader = NULL;
         code = bad(error, path, "the name and the contents disagree about the process");
@@ -328,8 +332,24 @@ static int open_entry(const char *name, int patience_ms, struct ebb_reader **rea
     return code;
 }
 
-static bool newer(const struct ebb_identity *a, const struct ebb_identity *b)
+/* Whether a record may be believed to be that of the process now running under its pid: it runs,
+ * and the record belongs to its owner, or to root, who may have become its owner. Others may write
+ * what they like under its name. */
+static bool is_of_running(const struct ebb_reader *reader)
 {
+    struct stat record, process;
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d", (int)reader->identity.pid);
+    return ebb_reader_alive(reader) && fstat(reader->fd, &record) == 0 &&
+           stat(path, &process) == 0 && (record.st_uid == process.st_uid || record.st_uid == 0);
+}
+
+static bool better(const struct ebb_reader *one, const struct ebb_reader *other)
+{
+    const struct ebb_identity *a = &one->identity, *b = &other->identity;
+    bool runs = is_of_running(one);
+    if (runs != is_of_running(other))
+        return runs;
     if (a->start_ticks != b->start_ticks)
         return a->start_ticks > b->start_ticks;
     return a->started_ns > b->started_ns;
@@ -348,12 +368,13 @@ int ebb_reader_open(pid_t pid, struct ebb_reader **reader, struct ebb_error *err
     int failed = 0;
     for (struct dirent *entry; (entry = readdir(directory));) {
         struct ebb_reader *found = NULL;
-        if (pid <= 0 || pid_of_name(entry->d_name) != pid)
+        uint64_t start_ticks;
+        if (pid <= 0 || pid_of_name(entry->d_name, &start_ticks) != pid)
             continue;
         int code = open_entry(entry->d_name, BIRTH_PATIENCE_MS, &found, &reason);
         if (code < 0 || !found) {
             failed = code != -ENOENT ? code : failed;
-        } else if (!*reader || newer(&found->identity, &(*reader)->identity)) {
+        } else if (!*reader || better(found, *reader)) {
             ebb_reader_close(*reader);
             *reader = found;
         } else {
@@ -394,8 +415,9 @@ static int collect(uint64_t session, struct listing *listing)
     int code = 0;
     for (struct dirent *entry; code == 0 && (entry = readdir(directory));) {
         struct ebb_reader *reader = NULL;
-        if (pid_of_name(entry->d_name) == 0 || open_entry(entry->d_name, 0, &reader, NULL) < 0 ||
-            !reader)
+        uint64_t start_ticks;
+        if (pid_of_name(entry->d_name, &start_ticks) == 0 ||
+            open_entry(entry->d_name, 0, &reader, NULL) < 0 || !reader)
             continue;
         if (session == 0 || reader->identity.session == session)
             code = ebb_vec_push(listing, (struct listed){reader->identity, reader->done});

@@ -481,6 +481,9 @@ bool ebb__reserve(struct ebb_writer *writer, enum ebb_table id, uint64_t count)
 
 void ebb_writer_seal(struct ebb_writer *writer)
 {
+    /* A child by vfork runs in its parent's memory, but gives up its own privileges only. */
+    if ((pid_t)syscall(SYS_getpid) != writer->pid)
+        return;
     ebb_spin_lock(&writer->grow_lock);
     if (!writer->sealed)
         for (int id = 0; id < EBB_TABLE_COUNT; id++)

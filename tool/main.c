@@ -1,12 +1,18 @@
 /* The ebb command: finds the subcommand and runs it. */
 #include "tool/commands/command.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct ebb_command *const commands[] = {
     &ebb_command_doctor, &ebb_command_record, &ebb_command_top,     &ebb_command_tree,
     &ebb_command_peek,   &ebb_command_list,   &ebb_command_diff,    &ebb_command_flame,
-    &ebb_command_heap,   &ebb_command_allocs, &ebb_command_threads, &ebb_command_run,
+    &ebb_command_heap,   &ebb_command_allocs, &ebb_command_cpu,     &ebb_command_mutex,
+    &ebb_command_block,  &ebb_command_goroutine, &ebb_command_threads, &ebb_command_run,
     &ebb_command_serve,  &ebb_command_ps,
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
@@ -16,7 +22,8 @@ static void print_help(FILE *out)
     fputs("Ebb finds the line of code that keeps memory, says until when, and what to change.\n"
           "\n"
           "  ebb doctor -- CMD ARG...    start a program, watch it, name what keeps its memory\n"
-          "  ebb doctor PID              the same for a process that already publishes\n",
+          "  ebb doctor PID              the same for a process that already publishes\n"
+          "  ebb doctor http://HOST:PORT the same for a Go service with net/http/pprof\n",
           out);
     const char *group = "";
     for (int i = 0; i < COMMAND_COUNT; i++) {
@@ -44,8 +51,35 @@ static const struct ebb_command *nearest(const char *name)
     return best;
 }
 
+/* A process may begin without its standard files; what is opened first would take their numbers and
+ * be written to by accident. Nothing is put in their place that takes output: writing fails still. */
+static void keep_standard_files(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)open("/dev/null", O_RDONLY);
+}
+
+/* A file that outgrows RLIMIT_FSIZE is then an error like any other. Programs that are started do
+ * not inherit a handler, as they would inherit that a signal is ignored. */
+static void on_file_too_large(int signal)
+{
+    (void)signal;
+}
+
+/* Help is output too: a full disk is said. */
+static int finish(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "ebb: cannot write to stdout: %s\n", strerror(errno));
+    return 2;
+}
+
 int main(int argc, char **argv)
 {
+    keep_standard_files();
+    sigaction(SIGXFSZ, &(struct sigaction){.sa_handler = on_file_too_large}, NULL);
     if (argc < 2) {
         print_help(stderr);
         return 2;
@@ -53,15 +87,15 @@ int main(int argc, char **argv)
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         print_help(stdout);
-        return 0;
+        return finish(0);
     }
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
         puts("ebb " EBB_VERSION);
-        return 0;
+        return finish(0);
     }
     for (int i = 0; i < COMMAND_COUNT; i++)
         if (strcmp(name, commands[i]->name) == 0)
-            return commands[i]->run(argc - 1, argv + 1);
+            return finish(commands[i]->run(argc - 1, argv + 1));
     const struct ebb_command *meant = nearest(name);
     if (meant)
         fprintf(stderr, "ebb: no command '%s'; did you mean `ebb %s`? `ebb --help` lists all\n",

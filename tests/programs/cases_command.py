@@ -172,6 +172,72 @@ def too_short_to_judge(bench):
         bench.check(result.err.startswith("ebb doctor: "), lambda: result.err)
 
 
+@case()
+def hazards(bench):
+    """Programs that live on what a careless profiler would break run as without us"""
+    program = bench.compile("hazards.cc", "-pthread")
+    host = bench.compile("plugin_host.c", "-ldl")
+    plugin = bench.compile("plugin.cc", "-shared", "-fPIC", "-static-libstdc++", name="plugin.so")
+    for command in ([program, "detached"], [program, "exhausted"], [host, plugin]):
+        plain = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        watched = subprocess.run([bench.ebb, "run", "--http", "off", "--", *command],
+                                 capture_output=True, text=True, timeout=60)
+        bench.check(plain.returncode == 0, lambda: f"{command}: {plain}")
+        bench.check((watched.returncode, watched.stdout) == (0, plain.stdout),
+                    lambda: f"{command}: {watched}")
+
+
+@case()
+def outputs_keep_their_kind(bench):
+    """A pipe or a link is written through, not replaced; a limit on file sizes is an error"""
+    program = bench.compile("growth.cc")
+    profile, page = str(bench.directory / "p.pb.gz"), bench.directory / "page.html"
+    running = bench.start([bench.ebb, "run", "--http", "off", "--out", bench.directory / "out", "--",
+                           program, "lost", "2000000"])
+    time.sleep(1.5)
+    running.terminate()
+    running.wait(10)
+    profile = str(next((bench.directory / "out").glob("*heap*")))
+    link = bench.directory / "link.html"
+    page.write_text("old")
+    link.symlink_to(page)
+    done = subprocess.run([bench.ebb, "flame", "-o", link, profile], capture_output=True, text=True)
+    bench.check(done.returncode == 0 and link.is_symlink() and "<svg" in page.read_text() or "<html" in page.read_text(),
+                lambda: f"{done}")
+    pipe = bench.directory / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE)
+    done = subprocess.run([bench.ebb, "flame", "-o", pipe, profile], capture_output=True, text=True, timeout=30)
+    bench.check(done.returncode == 0 and pipe.is_fifo() and len(reader.communicate(timeout=30)[0]) > 1000,
+                lambda: f"{done}")
+    done = subprocess.run(["sh", "-c", f"ulimit -f 1; exec {bench.ebb} flame -o {bench.directory}/big.html {profile}"],
+                          capture_output=True, text=True)
+    bench.check(done.returncode == 2 and "File too large" in done.stderr, lambda: f"{done}")
+    bench.check(not list(bench.directory.glob("big.html*")), "a partial file was left behind")
+
+
+@case()
+def quits(bench):
+    """Ctrl-\\ ends the program too"""
+    program = bench.compile("growth.cc")
+    process = bench.start_doctor("--", program, "lost", "2000000", seconds=30)
+    time.sleep(3)
+    process.send_signal(signal.SIGQUIT)
+    result = bench.finish(process, 20)
+    left = subprocess.run(["pgrep", "-f", program + " lost"], capture_output=True, text=True)
+    bench.check(left.returncode == 1, lambda: f"left behind: {left.stdout}")
+    bench.check(result.report, lambda: f"expected a report\n{result.brief()}")
+
+
+@case()
+def closed_standard_files(bench):
+    """Without stdout there is an error, not a silent loss"""
+    program = bench.compile("growth.cc")
+    done = subprocess.run(["sh", "-c", f"exec {bench.ebb} doctor --for 2s -- {program} lost 2000000 <&- >&-"],
+                          capture_output=True, text=True, timeout=30)
+    bench.check(done.returncode == 2 and "cannot write" in done.stderr, lambda: f"{done}")
+
+
 def records(pid):
     return glob.glob(f"/dev/shm/ebb-{pid}-*")
 

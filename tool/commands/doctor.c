@@ -7,6 +7,7 @@
  * A started program is never left behind: it is asked to end (SIGTERM, or the signal that ended us)
  * and killed when it does not listen, unless --keep lets it go on. */
 #include "base/clock.h"
+#include "base/output_file.h"
 #include "base/vec.h"
 #include "tool/collect/store.h"
 #include "tool/collect/target.h"
@@ -273,7 +274,7 @@ static int wait_until(double until_s, struct ebb_target *target, bool is_command
     do {
         left = until_s - now_s();
         int signal = ebb_signals_wait((int)ceil(fmin(fmax(left, 0), 1000) * 1000));
-        if (signal == SIGINT || signal == SIGTERM || signal == SIGHUP)
+        if (signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT)
             return signal;
         if (signal == SIGCHLD && is_command && !ebb_target_running(target))
             return 0;
@@ -334,7 +335,7 @@ static bool ends_within(struct ebb_target *target, double patience_s)
         if (left <= 0)
             return false;
         int signal = ebb_signals_wait((int)ceil(left * 1000));
-        if (signal == SIGINT || signal == SIGTERM)
+        if (signal == SIGINT || signal == SIGTERM || signal == SIGQUIT)
             return false;
     }
     return true;
@@ -363,32 +364,13 @@ static void end_program(struct ebb_target *target, int signal)
 
 /* ---- the verdict ---- */
 
-/* Writes the page beside its place and moves it there, so that a full disk leaves the old one. */
 static int write_html(const struct ebb_report *report, const char *path, struct ebb_error *error)
 {
-    size_t size = strlen(path) + sizeof ".XXXXXX";
-    char *temporary = malloc(size);
-    if (!temporary)
-        return ebb_error_set(error, -ENOMEM, "out of memory");
-    snprintf(temporary, size, "%s.XXXXXX", path);
-    int fd = mkstemp(temporary), code = 0;
-    FILE *out = fd >= 0 ? fdopen(fd, "w") : NULL;
-    if (!out) {
-        code = -errno;
-    } else {
-        mode_t mask = umask(0);
-        umask(mask);
-        fchmod(fd, 0666 & ~mask);
-        code = ebb_report_html(report, true, out);
-        if (fclose(out) != 0 && code == 0)
-            code = -errno;
-        if (code == 0 && rename(temporary, path) < 0)
-            code = -errno;
-    }
-    if (code < 0 && fd >= 0)
-        unlink(temporary);
-    free(temporary);
-    return code < 0 ? ebb_error_set(error, code, "--report %s: %s", path, strerror(-code)) : 0;
+    struct ebb_output_file file;
+    int code = ebb_output_file_open(&file, path);
+    if (!code)
+        code = ebb_output_file_close(&file, ebb_report_html(report, true, file.stream));
+    return code ? ebb_error_set(error, code, "--report %s: %s", path, strerror(-code)) : 0;
 }
 
 static int say(const struct plan *plan, const struct ebb_report *report, struct ebb_error *error)
@@ -404,6 +386,23 @@ static int say(const struct plan *plan, const struct ebb_report *report, struct 
     if (code == 0)
         fprintf(stderr, "ebb doctor: wrote %s\n", plan->html);
     return code;
+}
+
+/* Whether the record had no room for what a process allocated while its memory grew: then that
+ * nothing was found says nothing. */
+static bool outgrew_record(const struct ebb_evidence *subject)
+{
+    size_t count = subject->observations.len;
+    if (subject->dropped == 0 || count < 2)
+        return false;
+    const struct ebb_observation *first = &subject->observations.items[0];
+    const struct ebb_observation *last = &subject->observations.items[count - 1];
+    double blocks = (double)(last->allocs - last->frees),
+           before = (double)(first->allocs - first->frees);
+    double memory = (double)last->memory.rss_anonymous, held = (double)first->memory.rss_anonymous;
+    bool known =
+        last->memory.rss_anonymous != UINT64_MAX && first->memory.rss_anonymous != UINT64_MAX;
+    return blocks > 1.05 * before || (known && memory > 1.05 * held);
 }
 
 /* Diagnoses all subjects that were seen long enough for it. The exit status, or a negative errno.
@@ -427,6 +426,14 @@ static int judge(const struct plan *plan, struct ebb_target *target, struct ebb_
     struct ebb_report report = {0};
     int code = count == 0 ? ebb_error_set(error, -ENODATA, "nothing was seen of %s", plan->words[0])
                           : ebb_diagnose(subjects, count, &report, error);
+    for (size_t i = 0; i < count && code == 0 && report.healthy; i++)
+        if (outgrew_record(subjects[i])) {
+            code = ebb_error_set(error, -ENOSPC,
+                                 "process %d grows, but its record in " EBB_CHANNEL_DIRECTORY
+                                 " is full: sample less often (--sample 2M) or make room there",
+                                 (int)subjects[i]->pid);
+            ebb_report_free(&report);
+        }
     if (code == 0) {
         code = say(plan, &report, error);
         if (code == 0)
@@ -548,7 +555,7 @@ static int examine_history(struct plan *plan)
 static int run(int argc, char **argv)
 {
     /* SIGPIPE is caught to be told by write(2) instead, without a program inheriting it ignored. */
-    static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD, SIGPIPE, 0};
+    static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD, SIGPIPE, 0};
     struct plan plan = {.window_s = DEFAULT_WINDOW_S};
     int stop = parse(argc, argv, &plan);
     if (stop)

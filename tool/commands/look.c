@@ -1,6 +1,7 @@
 /* Options, help and opening for the commands that look at a profile. See look.h. */
 #include "tool/commands/look.h"
 
+#include "base/output_file.h"
 #include "tool/collect/symbolize_profile.h"
 #include "tool/collect/target.h"
 #include "tool/commands/command.h"
@@ -34,6 +35,9 @@ enum option_id {
     SVG,
     TITLE,
     SOURCE_PATH,
+    TOKEN,
+    CA,
+    INSECURE,
     FOLDED,
     JSON,
     NODES = 'n',
@@ -72,6 +76,9 @@ static const struct spec {
     {"output", "FILE", OUTPUT, EBB_TOP | EBB_TREE | EBB_DIFF,
      "write the profile (pprof, gzipped) there instead"},
     {"output", "FILE", OUTPUT, EBB_FLAME, "where to write (default: flame.html or flame.svg)"},
+    {"token", "TOKEN", TOKEN, ALL, "a bearer token for services (default: EBB_TOKEN)"},
+    {"ca", "FILE", CA, ALL, "trust these certificates (PEM) for https"},
+    {"insecure", NULL, INSECURE, ALL, "trust any certificate"},
     {"help", NULL, HELP, ALL, "this text"},
 };
 enum { SPECS = sizeof specs / sizeof *specs };
@@ -90,8 +97,10 @@ static void print_help(const struct ebb_look_command *command)
         printf("  %-24s %s\n", left, specs[i].help);
     }
     printf("\nA TARGET is a profile (pprof or a legacy heap profile, gzipped or not), several of "
-           "them to be\nadded up, - for standard input, or the PID of a process that `ebb ps` "
-           "lists. REGEX is POSIX\nextended, looked for in function, file and library names.\n"
+           "them to be\nadded up, - for standard input, the PID of a process that `ebb ps` "
+           "lists, or the URL of a\nservice: http://HOST:PORT gives its heap, "
+           "http://HOST:PORT/debug/pprof/goroutine that, and so\non. REGEX is POSIX extended, "
+           "looked for in function, file and library names.\n"
            "\nExamples\n%s",
            command->examples);
 }
@@ -175,6 +184,15 @@ static int take_option(struct ebb_look *look, int id, char *value)
     case TITLE:
         look->title = value;
         return 0;
+    case TOKEN:
+        look->token = value;
+        return 0;
+    case CA:
+        look->ca = value;
+        return 0;
+    case INSECURE:
+        look->insecure = true;
+        return 0;
     case FOLDED:
         look->folded = true;
         return 0;
@@ -240,16 +258,27 @@ static bool is_pid(const char *word)
     return *word && strspn(word, "0123456789") == strlen(word);
 }
 
-static int read_process(char *word, struct ebb_profile **profile, struct ebb_error *error)
+static bool is_url(const char *word)
+{
+    return strncmp(word, "http://", 7) == 0 || strncmp(word, "https://", 8) == 0;
+}
+
+/* The heap of a process, or what the URL of a service names. */
+static int read_target(const struct ebb_look *look, char *word, struct ebb_profile **profile,
+                       struct ebb_error *error)
 {
     struct ebb_target *target;
-    const struct ebb_target_options options = {.only_parent = true};
+    const struct ebb_target_options options = {.only_parent = true,
+                                               .token = look->token,
+                                               .ca = look->ca,
+                                               .insecure = look->insecure};
     int failed = ebb_target_open(&word, 1, false, &options, &target, error);
     if (failed < 0)
         return failed;
-    failed = ebb_target_observe(target, error);
+    if (!is_url(word))
+        failed = ebb_target_observe(target, error);
     if (failed >= 0)
-        failed = ebb_target_profile(target, 0, "heap", profile, error);
+        failed = ebb_target_profile(target, 0, is_url(word) ? "" : "heap", profile, error);
     ebb_target_close(target, true, 0);
     return failed < 0 ? failed : 0;
 }
@@ -283,12 +312,13 @@ static int read_stdin(struct ebb_profile **profile, struct ebb_error *error)
     return failed;
 }
 
-static int read_word(char *word, struct ebb_profile **profile, struct ebb_error *error)
+static int read_word(const struct ebb_look *look, char *word, struct ebb_profile **profile,
+                     struct ebb_error *error)
 {
     if (strcmp(word, "-") == 0)
         return read_stdin(profile, error);
-    return is_pid(word) ? read_process(word, profile, error)
-                        : ebb_profile_read_file(word, profile, error);
+    return is_pid(word) || is_url(word) ? read_target(look, word, profile, error)
+                                        : ebb_profile_read_file(word, profile, error);
 }
 
 /* Replaces a profile by what was made of it. */
@@ -311,7 +341,8 @@ static int finish_profile(struct ebb_profile **profile, struct ebb_error *error)
     return failed == -EINVAL ? 0 : failed; /* nothing is dropped then, as in pprof */
 }
 
-int ebb_look_read(char **words, size_t count, struct ebb_profile **profile, struct ebb_error *error)
+int ebb_look_read(const struct ebb_look *look, char **words, size_t count,
+                  struct ebb_profile **profile, struct ebb_error *error)
 {
     struct ebb_profile **each = calloc(count ? count : 1, sizeof *each), *sum = NULL;
     int failed = 0;
@@ -319,7 +350,7 @@ int ebb_look_read(char **words, size_t count, struct ebb_profile **profile, stru
     if (!each)
         return ebb_error_set(error, -ENOMEM, "out of memory");
     for (size_t i = 0; i < count && !failed; i++)
-        failed = read_word(words[i], &each[i], error);
+        failed = read_word(look, words[i], &each[i], error);
     if (!failed && count == 1) {
         sum = each[0];
         each[0] = NULL;
@@ -345,9 +376,9 @@ int ebb_look_open(struct ebb_look *look, struct ebb_error *error)
     if (look->word_count == 0)
         return ebb_error_set(error, -EINVAL, "name a profile or a PID; `ebb %s --help` shows how",
                              look->command->name);
-    int failed = ebb_look_read(look->words, look->word_count, &look->profile, error);
+    int failed = ebb_look_read(look, look->words, look->word_count, &look->profile, error);
     if (!failed && look->base)
-        failed = ebb_look_read((char **)&look->base, 1, &look->before, error);
+        failed = ebb_look_read(look, (char **)&look->base, 1, &look->before, error);
     return failed;
 }
 
@@ -419,31 +450,13 @@ static int draw_flame(const struct ebb_look *look, FILE *out)
     return failed;
 }
 
-/* Draws into a file beside `path` that then takes its place. */
 static int draw_into(const struct ebb_look *look, const char *path, struct ebb_error *error)
 {
-    char beside[4096];
-    if ((size_t)snprintf(beside, sizeof beside, "%s.XXXXXX", path) >= sizeof beside)
-        return ebb_error_set(error, -ENAMETOOLONG, "%s: the name is too long", path);
-    mode_t mask = umask(0);
-    umask(mask);
-    int file = mkstemp(beside);
-    FILE *out = file < 0 ? NULL : fdopen(file, "w");
-    int code = out ? draw_flame(look, out) : -errno;
-    if (!code && fchmod(file, 0666 & ~mask) < 0)
-        code = -errno;
-    errno = 0;
-    if (out && (ferror(out) | fclose(out)) && !code)
-        code = errno ? -errno : -EIO;
-    else if (!out && file >= 0)
-        close(file);
-    if (!code && rename(beside, path) < 0)
-        code = -errno;
+    struct ebb_output_file file;
+    int code = ebb_output_file_open(&file, path);
     if (!code)
-        return 0;
-    if (file >= 0)
-        unlink(beside);
-    return ebb_error_set(error, code, "cannot write %s: %s", path, strerror(-code));
+        code = ebb_output_file_close(&file, draw_flame(look, file.stream));
+    return code ? ebb_error_set(error, code, "cannot write %s: %s", path, strerror(-code)) : 0;
 }
 
 int ebb_look_flame(const struct ebb_look *look, const char *path, struct ebb_error *error)

@@ -128,6 +128,8 @@ static int find_older(void *context, const struct ebb_identity *identity, bool a
     (void)done;
     struct remains *remains = context;
     if (alive || strcmp(identity->executable, remains->newest.executable) != 0 ||
+        identity->command_size != remains->newest.command_size ||
+        memcmp(identity->command, remains->newest.command, identity->command_size) != 0 ||
         identity->started_realtime_ns >= remains->newest.started_realtime_ns)
         return 0;
     char *path = strdup(identity->path);

@@ -4,6 +4,7 @@
  * of up to BATCH items at a time: an encoded message may be cut between any two fields, so the
  * pieces, one after the other, are the encoding of the whole; no second copy of a large profile is
  * made. The fields come in the order of their numbers, as pprof writes them. */
+#include "base/output_file.h"
 #include "base/vec.h"
 #include "tool/profile/profile.h"
 #include "tool/profile/room.h"
@@ -11,12 +12,8 @@
 #include "profile.pb-c.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
 
 enum { BATCH = 512 };
@@ -299,54 +296,6 @@ int ebb_profile_encode(const struct ebb_profile *profile, void **data, size_t *s
 
 /* ---- to a file ---- */
 
-static int write_all(int fd, const char *data, size_t size)
-{
-    while (size) {
-        ssize_t written = write(fd, data, size);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return -errno;
-        data += written;
-        size -= (size_t)written;
-    }
-    return 0;
-}
-
-/* Writes to a pipe, a terminal, a device: anything that cannot be renamed over. */
-static int write_in_place(const char *path, const void *data, size_t size)
-{
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    int failed = write_all(fd, data, size);
-    if (close(fd) < 0 && !failed)
-        failed = -errno;
-    return failed;
-}
-
-static int write_and_rename(const char *path, const void *data, size_t size)
-{
-    char temporary[PATH_MAX];
-    if ((size_t)snprintf(temporary, sizeof temporary, "%s.%ld.tmp", path, (long)getpid()) >=
-        sizeof temporary)
-        return -ENAMETOOLONG;
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return -errno;
-    int failed = write_all(fd, data, size);
-    /* Some file systems find out only now that the disk is full. */
-    if (!failed && fsync(fd) < 0)
-        failed = -errno;
-    if (close(fd) < 0 && !failed)
-        failed = -errno;
-    if (!failed && rename(temporary, path) < 0)
-        failed = -errno;
-    if (failed)
-        unlink(temporary);
-    return failed;
-}
-
 int ebb_profile_write_file(const struct ebb_profile *profile, const char *path,
                            struct ebb_error *error)
 {
@@ -355,9 +304,13 @@ int ebb_profile_write_file(const struct ebb_profile *profile, const char *path,
     int failed = ebb_profile_encode(profile, &data, &size, error);
     if (failed)
         return failed;
-    struct stat status;
-    bool in_place = stat(path, &status) == 0 && !S_ISREG(status.st_mode);
-    failed = in_place ? write_in_place(path, data, size) : write_and_rename(path, data, size);
+    struct ebb_output_file file;
+    failed = ebb_output_file_open(&file, path);
+    if (!failed) {
+        errno = 0;
+        failed = fwrite(data, 1, size, file.stream) < size ? -errno : 0;
+        failed = ebb_output_file_close(&file, failed);
+    }
     free(data);
     if (failed)
         return ebb_error_set(error, failed, "%s: cannot write the profile: %s", path,
