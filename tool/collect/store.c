@@ -323,12 +323,12 @@ static int open_store(struct ebb_store *store, enum ebb_store_mode mode, struct 
     } else {
         int create = mode == EBB_STORE_RECORD ? SQLITE_OPEN_CREATE : 0;
         code = connect_to(store, store->path, SQLITE_OPEN_READWRITE | create, error);
-        if (code == 0 && sqlite3_db_readonly(store->db, "main") == 1)
-            code = ebb_error_set(error, -EROFS, "%s: cannot be written: it is read-only here",
-                                 store->path);
     }
     if (code == 0)
         code = check_schema(store, mode, error);
+    if (code == 0 && mode != EBB_STORE_READ && sqlite3_db_readonly(store->db, "main") == 1)
+        code = ebb_error_set(error, -EROFS, "%s: cannot be written: it is read-only here",
+                             store->path);
     if (code == 0 && mode != EBB_STORE_READ) {
         char settings[128];
         snprintf(settings, sizeof settings,

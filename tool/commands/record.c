@@ -387,10 +387,11 @@ static int open_source(struct recorder *recorder, struct source *source, struct 
 static int64_t start_of(const struct source *source, const struct ebb_evidence *evidence,
                         const struct ebb_profile *heap, int64_t time_ns)
 {
+    const struct ebb_observation *newest =
+        &evidence->observations.items[evidence->observations.len - 1];
     if (!source->is_url)
         return heap->time_ns > heap->duration_ns ? heap->time_ns - heap->duration_ns : 0;
-    double age_s =
-        evidence->age_s > 0 ? evidence->age_s + evidence->observations.items[0].time_s : 0;
+    double age_s = evidence->age_s > 0 ? evidence->age_s + newest->time_s : 0;
     return age_s > 0 ? time_ns - (int64_t)(age_s * 1e9) : 0;
 }
 
@@ -588,7 +589,7 @@ static bool wait_until(struct recorder *recorder, double until_s)
 {
     for (double left; (left = until_s - now_s()) > 0;) {
         int signal = ebb_signals_wait((int)ceil(fmin(left, 1000) * 1000));
-        if (signal == SIGINT || signal == SIGTERM || signal == SIGHUP)
+        if (signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT)
             return false;
         if (signal == SIGCHLD) {
             look_at_ended(recorder);
@@ -646,7 +647,7 @@ static int add_sources(struct recorder *recorder, struct ebb_error *error)
 static int record(struct plan *plan)
 {
     /* SIGXFSZ and SIGPIPE are caught to be told by write(2) instead. */
-    static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD, SIGPIPE, SIGXFSZ, 0};
+    static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD, SIGPIPE, SIGXFSZ, 0};
     struct recorder recorder = {.plan = plan, .progress = ebb_progress_start(stderr, 0)};
     struct ebb_error error = {""};
     int code = ebb_signals_catch(caught);
