@@ -255,9 +255,10 @@ static int open_record(const char *path, int patience_ms, struct ebb_reader **re
     *result = NULL;
     if (strlen(path) >= sizeof((struct ebb_identity *)0)->path)
         return ebb_error_set(error, -ENAMETOOLONG, "%s: the path is too long", path);
-    struct ebb_reader *reader = calloc(1, sizeof *reader);
+    struct ebb_reader *reader = aligned_alloc(_Alignof(struct ebb_reader), sizeof *reader);
     if (!reader)
         return ebb_error_set(error, -ENOMEM, "%s: out of memory", path);
+    memset(reader, 0, sizeof *reader);
     int code = reader->fd = open_file(path, &reader->writable, error);
     struct ebb_channel_header header = {0};
     if (code >= 0) {
