@@ -44,8 +44,9 @@ class Scenario:
             function = self.function_at(line) or function
             if MARK.search(line):
                 self.marks[number] = function
-        if not self.expected:
-            raise ValueError(f"{source}: the first comment has no line `expect:`")
+        self.limit, self.under = self.header(head, "limit"), self.header(head, "under")
+        if not self.expected and not self.limit:
+            raise ValueError(f"{source}: the first comment has no line `expect:` or `limit:`")
 
     @staticmethod
     def header(head, key):
@@ -76,6 +77,13 @@ def load_all(language=None):
             if language in (None, one.language)]
 
 
+def load_forecasts():
+    """The programs that grow into a limit, those in C first."""
+    found = [Scenario("c", path.stem, path) for path in HERE.glob("c/forecast/*.c")]
+    found += [Scenario("go", path.parent.name, path) for path in HERE.glob("go/forecast/*/main.go")]
+    return sorted(found, key=lambda one: (one.language, one.name))
+
+
 def go_commands():
     """Every Go here, as (version, path of the go command), oldest first."""
     places = [shutil.which("go"), "/usr/local/go/bin/go", *map(str, pathlib.Path("/usr/lib").glob("go-*/bin/go"))]
@@ -96,7 +104,7 @@ def build(scenario, folder, go=None):
     output = pathlib.Path(folder) / (f"{scenario.name}-{pathlib.Path(go).parts[-3]}" if go
                                      else scenario.name)
     if scenario.language == "go":
-        command = [go, "build", "-o", str(output), f"./{scenario.name}"]
+        command = [go, "build", "-o", str(output), "./" + str(scenario.source.parent.relative_to(HERE / "go"))]
         environment = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod -buildvcs=false",
                        "GOROOT": "", "CGO_ENABLED": "0"}
     else:
@@ -107,7 +115,7 @@ def build(scenario, folder, go=None):
             if subprocess.run([compiler, "-E", "-include", header, "-x", "c", os.devnull, "-o",
                                os.devnull], capture_output=True).returncode:
                 raise CannotRun(f"{header} is not installed")
-        command = [compiler, "-O2", "-g", "-pthread", str(scenario.source), "-o", str(output)]
+        command = [compiler, "-O2", "-g", "-pthread", str(scenario.source), "-o", str(output), "-lm"]
         for library in scenario.links:
             flags = subprocess.run(["pkg-config", "--cflags", "--libs", library],
                                    capture_output=True, text=True)
@@ -115,7 +123,7 @@ def build(scenario, folder, go=None):
                 raise CannotRun(f"{library} has no development files here")
             command += flags.stdout.split()
         environment = os.environ
-    done = subprocess.run(command, cwd=scenario.source.parents[1 if scenario.language == "go" else 0],
+    done = subprocess.run(command, cwd=HERE / scenario.language,
                           env=environment, capture_output=True, text=True)
     if done.returncode:
         raise ValueError(f"{' '.join(command)}: {done.stderr.strip()}")
