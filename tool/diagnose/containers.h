@@ -38,6 +38,7 @@ struct ebb_place {
     bool exact;         /* a Go stack with the runtime's frames: no container means there is none */
     bool part;          /* of a table that is one of many in one map (Swiss maps) */
     bool visit;         /* somebody asked for a profile */
+    bool nobody;        /* a Go stack of nothing but the runtime */
 };
 
 struct ebb_program ebb_program_of(const struct ebb_evidence *evidence);

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Less of a processor than this, or of the program's time, is not worth a word. */
-static const double LEAST_LOAD = 0.01, LEAST_SHARE = 0.02;
+/* Less of the program's time than this is not worth a word. */
+static const double LEAST_SHARE = 0.02;
 
 struct spot {
     uint32_t stack;
@@ -32,7 +32,7 @@ static bool is_same_place(const struct ebb_study *study, const struct spot *a, c
            strncmp(function_of(study, a->stack), function_of(study, b->stack), a->family) == 0;
 }
 
-/* Adds a sample to the totals; false when it is not work on a map. */
+/* Adds a sample to the totals; false when it says nothing of a place. */
 static bool count(struct ebb_study *study, const struct ebb_cost_sample *sample, struct spot *spot)
 {
     const struct ebb_evidence_stack *stack = &study->evidence->stacks.items[sample->stack];
@@ -49,7 +49,7 @@ static bool count(struct ebb_study *study, const struct ebb_cost_sample *sample,
         study->cpu.collect += sample->seconds;
     if (spot->labour == EBB_LABOUR_COLLECT_ASSIST)
         study->cpu.assist += sample->seconds;
-    return spot->labour != EBB_LABOUR_NONE && spot->labour < EBB_LABOUR_COLLECT;
+    return !place->nobody && spot->labour < EBB_LABOUR_COLLECT;
 }
 
 static void add(struct ebb_hot *hot, const struct spot *spot)
@@ -57,9 +57,13 @@ static void add(struct ebb_hot *hot, const struct spot *spot)
     double *const part[] = {[EBB_LABOUR_CLEAR] = &hot->clear,
                             [EBB_LABOUR_DELETE] = &hot->remove,
                             [EBB_LABOUR_ITERATE] = &hot->iterate,
+                            [EBB_LABOUR_ITERATE_EMPTY] = &hot->iterate,
+                            [EBB_LABOUR_NONE] = &hot->other,
                             [EBB_LABOUR_SYNC_DELETE] = &hot->sync_remove,
                             [EBB_LABOUR_SYNC_ITERATE] = &hot->sync_iterate};
     *part[spot->labour] += spot->seconds;
+    if (spot->labour == EBB_LABOUR_ITERATE_EMPTY)
+        hot->iterate_empty += spot->seconds;
 }
 
 /* What others waited for a lock that is let go in this place. */
@@ -82,9 +86,11 @@ static double waited_for(const struct ebb_study *study, const struct spot *place
 /* The stack that speaks for a place: removing tells more than walking. */
 static bool speaks_louder(const struct spot *a, const struct spot *b)
 {
-    bool walks_a = a->labour == EBB_LABOUR_ITERATE || a->labour == EBB_LABOUR_SYNC_ITERATE;
-    bool walks_b = b->labour == EBB_LABOUR_ITERATE || b->labour == EBB_LABOUR_SYNC_ITERATE;
-    return walks_a != walks_b ? walks_b : a->seconds > b->seconds;
+    static const int loudness[] = {
+        [EBB_LABOUR_CLEAR] = 3,   [EBB_LABOUR_DELETE] = 2,        [EBB_LABOUR_SYNC_DELETE] = 2,
+        [EBB_LABOUR_ITERATE] = 1, [EBB_LABOUR_ITERATE_EMPTY] = 1, [EBB_LABOUR_SYNC_ITERATE] = 1};
+    int of_a = loudness[a->labour], of_b = loudness[b->labour];
+    return of_a != of_b ? of_a > of_b : a->seconds > b->seconds;
 }
 
 static void add_place(struct ebb_study *study, const struct spots *spots, size_t first, bool *done)
@@ -100,11 +106,11 @@ static void add_place(struct ebb_study *study, const struct spots *spots, size_t
             continue;
         done[i] = true;
         add(hot, spot);
-        seconds += spot->seconds;
+        seconds += spot->labour == EBB_LABOUR_NONE ? 0 : spot->seconds;
         if (speaks_louder(spot, best))
             best = spot;
     }
-    if (seconds < LEAST_LOAD * study->cpu.window || seconds < LEAST_SHARE * study->cpu.all)
+    if (seconds <= 0 || seconds < LEAST_SHARE * study->cpu.all)
         return;
     hot->waited = waited_for(study, best);
     struct ebb_group group = {

@@ -405,6 +405,7 @@ struct ebb_place ebb_go_place(const struct ebb_evidence_stack *stack,
     struct ebb_place place = {.site = find_site(stack, program, 0)};
     size_t get = find_get(stack, place.site);
     place.visit = ebb_go_is_visit(stack);
+    place.nobody = owner_of_frame(&stack->frames[place.site], program) == OWNER_RUNTIME;
     place.exact = starts(stack->frames[0].function, "runtime.") ||
                   starts(stack->frames[0].function, "internal/runtime/");
     if (get + 1 < stack->depth) {
@@ -484,6 +485,10 @@ enum ebb_labour ebb_go_labour(const struct ebb_evidence_stack *stack, size_t sit
             break;
         }
     }
+    /* In a Swiss map it looks once per group of eight slots, and returns each entry in between. */
+    if (labour == EBB_LABOUR_ITERATE &&
+        strcmp(stack->frames[0].function, "internal/runtime/maps.ctrlGroup.matchFull") == 0)
+        return EBB_LABOUR_ITERATE_EMPTY;
     return labour;
 }
 

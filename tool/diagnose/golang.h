@@ -41,6 +41,7 @@ enum ebb_labour {
     EBB_LABOUR_CLEAR,          /* clears a whole map */
     EBB_LABOUR_DELETE,         /* removes an entry of a map */
     EBB_LABOUR_ITERATE,        /* walks over a map */
+    EBB_LABOUR_ITERATE_EMPTY,  /* the same, and looks for the next slot that is in use */
     EBB_LABOUR_SYNC_DELETE,    /* removes an entry of a sync.Map */
     EBB_LABOUR_SYNC_ITERATE,   /* walks over a sync.Map */
     EBB_LABOUR_COLLECT,        /* collects garbage */

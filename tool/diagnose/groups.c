@@ -5,6 +5,7 @@
  * apart: its churn would only hide what grows beside it. Then groups are joined that are parts of
  * one container: a helper that grows the table with the function that inserts, a constructor of
  * nodes with the helper beside it, everything a script does. */
+#include "tool/diagnose/golang.h"
 #include "tool/diagnose/study.h"
 
 #include <math.h>
@@ -190,6 +191,12 @@ static const struct ebb_track *largest_table(const struct ebb_study *study,
     return largest;
 }
 
+/* What a series added and holds. */
+static double kept_bytes(const struct ebb_track *track)
+{
+    return fmax(track->net_bytes, 0) + 1e-3 * track->samples_last * track->event_bytes;
+}
+
 static void describe(const struct ebb_study *study, struct ebb_group *group)
 {
     uint32_t series;
@@ -197,18 +204,22 @@ static void describe(const struct ebb_study *study, struct ebb_group *group)
     group->place = study->places[group->stack];
     group->container = NULL;
     group->place.nested = false;
-    double best = -1;
+    double best = -1, all = 0;
+    for (size_t i = 0; i < group->series_count; i++)
+        all += kept_bytes(&study->tracks[group->series[i]]);
     for (size_t i = 0; i < group->series_count; i++) {
         const struct ebb_track *track = &study->tracks[group->series[i]];
         uint32_t stack = study->evidence->series.items[group->series[i]].stack;
         const struct ebb_place *place = &study->places[stack];
         if (!place->container)
             continue;
+        /* Go's functions have slices of their own in passing beside what they keep. */
+        if (study->program.go && place->container->kind != EBB_CONTAINER_MAP &&
+            kept_bytes(track) < 0.02 * all)
+            continue;
         group->place.nested |= place->nested;
         /* A map outranks a sequence, which outranks a text; among equals the heavier one. */
-        double weight = fmax(track->net_bytes, 0) +
-                        1e-3 * track->samples_last * track->event_bytes +
-                        1e18 * (2 - (int)place->container->kind);
+        double weight = kept_bytes(track) + 1e18 * (2 - (int)place->container->kind);
         if (weight > best) {
             best = weight;
             group->container = place->container;
@@ -311,6 +322,11 @@ static bool belong_together(const struct ebb_study *study, const struct ebb_grou
 {
     if (into->threads || from->threads)
         return false;
+    /* Go's runtime tells which function works on the map; only the inner maps of one may be made in
+     * another. */
+    if (study->program.go)
+        return into->container == &ebb_go_map && from->container == &ebb_go_map &&
+               from->place.role == EBB_ROLE_CREATE && helps(study, from, into);
     if (into->place.interpreter && from->place.interpreter && into->steady == from->steady)
         return true;
     return helps(study, from, into) || are_siblings(study, into, from) ||
@@ -408,8 +424,86 @@ static bool is_container(const struct ebb_group *group)
            group->table.doublings > 0;
 }
 
+/* ---- Go: what belongs to goroutines, what goes into maps ---- */
+
+/* Whether the two stacks pass through one function of the program's own, closures counted as part
+ * of it. */
+static bool share_function(const struct ebb_study *study, const struct ebb_group *a,
+                           const struct ebb_group *b)
+{
+    const struct ebb_evidence_stack *of_a = &study->evidence->stacks.items[a->stack];
+    const struct ebb_evidence_stack *of_b = &study->evidence->stacks.items[b->stack];
+    for (size_t i = 0; i < of_a->depth; i++) {
+        const char *name = of_a->frames[i].function;
+        size_t family = ebb_go_family(name);
+        if (!ebb_frame_is_own(of_a, i, &study->program) ||
+            (family == strlen("main.main") && strncmp(name, "main.main", family) == 0))
+            continue;
+        for (size_t k = 0; k < of_b->depth; k++)
+            if (ebb_go_family(of_b->frames[k].function) == family &&
+                strncmp(of_b->frames[k].function, name, family) == 0)
+                return true;
+    }
+    return false;
+}
+
+/* What leaking goroutines hold was allocated for them: by who started them, or by themselves. */
+static void absorb_into_goroutines(struct ebb_study *study)
+{
+    enum { MOST_OBJECTS_EACH = 100 };
+    for (size_t i = 0; i < study->groups.len; i++) {
+        struct ebb_group *leak = &study->groups.items[i];
+        if (!leak->threads || leak->growth.confidence <= 0)
+            continue;
+        for (size_t j = 0; j < study->groups.len; j++) {
+            struct ebb_group *other = &study->groups.items[j];
+            double each = other->growth.objects_rate / leak->growth.objects_rate;
+            if (!other->threads && other->growth.confidence > 0 && !other->part_of &&
+                each < MOST_OBJECTS_EACH && share_function(study, leak, other))
+                other->part_of = leak;
+        }
+    }
+}
+
+/* Whether a map's tables have about as many slots as there are values: each slot takes a key, a
+ * value or its pointer, and a share of the empty ones. */
+static bool has_room_for(const struct ebb_study *study, const struct ebb_group *map,
+                         const struct ebb_group *values)
+{
+    double tables = map->tables[study->n - 1], count = values->objects[study->n - 1];
+    return count > 0 && tables >= 8 * count && tables <= 1000 * count;
+}
+
+/* Values that grow beside a map that holds about as many entries: the map keeps them, whether its
+ * own tables grew within the window or not. The verdict is the map's. */
+static void adopt_values(struct ebb_study *study)
+{
+    for (size_t j = 0; j < study->groups.len; j++) {
+        struct ebb_group *values = &study->groups.items[j];
+        if (values->growth.confidence <= 0 || values->part_of || values->threads ||
+            values->container || values->hot)
+            continue;
+        for (size_t i = 0; i < study->groups.len && !values->part_of; i++) {
+            struct ebb_group *map = &study->groups.items[i];
+            if (map == values || map->part_of || !map->container || map->hot ||
+                map->container->kind != EBB_CONTAINER_MAP || !has_room_for(study, map, values) ||
+                !share_ancestor(study, map, values, 3))
+                continue;
+            if (map->growth.confidence <= 0) {
+                map->growth.proof = values->growth.proof;
+                map->growth.confidence = values->growth.confidence * 0.95;
+            }
+            values->part_of = map;
+        }
+    }
+}
+
 void ebb_groups_absorb(struct ebb_study *study)
 {
+    if (study->program.go) {
+        absorb_into_goroutines(study);
+        adopt_values(study);
+    }
     for (size_t i = 0; i < study->groups.len; i++) {
         struct ebb_group *map = &study->groups.items[i];
         if (map->growth.confidence <= 0 || map->part_of || !is_container(map))

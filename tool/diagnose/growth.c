@@ -42,6 +42,14 @@ static bool is_refuted(const struct ebb_study *study, const struct ebb_group *gr
     return blocks && refutes(study->bytes, group->retained_bytes);
 }
 
+/* A Go map's entries lie in its tables, which double: between two doublings nothing grows. */
+static bool grows_in_stairs(const struct ebb_study *study, const struct ebb_group *group)
+{
+    return study->program.go && group->container && group->container->kind == EBB_CONTAINER_MAP &&
+           group->table.doublings > 0 &&
+           ebb_study_net(study, group->tables) > 0.5 * ebb_study_net(study, group->live);
+}
+
 /* ---- the spread of births ---- */
 
 /* A load that ended and left a steady rest behind: the rate fell sharply once and then held, where
@@ -172,7 +180,7 @@ static void prove_counted(struct ebb_study *study, struct ebb_group *group)
         group->growth.slowing = group->retained_thirds[2] >= 3;
         return;
     }
-    if (k < PLENTY && is_refuted(study, group))
+    if (k < PLENTY && !grows_in_stairs(study, group) && is_refuted(study, group))
         return;
     bool supported = is_supported(study, group->growth.rate, group->growth.objects_rate);
     if (z < least_deviate(study, supported))

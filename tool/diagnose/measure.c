@@ -110,15 +110,27 @@ static unsigned count_growing_lines(const struct ebb_study *study, const struct 
 
 /* ---- retained blocks ---- */
 
+/* The value at a time, between two looks in proportion. */
+static double level_at(const struct ebb_study *study, const double *values, double time)
+{
+    for (size_t i = 1; i < study->n; i++) {
+        double width = study->times[i] - study->times[i - 1];
+        if (study->times[i] >= time && width > 0)
+            return values[i - 1] +
+                   (values[i] - values[i - 1]) * (time - study->times[i - 1]) / width;
+    }
+    return values[study->n - 1];
+}
+
 /* Without survivors the counts of live blocks must do: what a third added counts as retained, what
  * it took away as lost. */
 static void retained_from_counts(const struct ebb_study *study, struct ebb_group *group)
 {
     double before = group->samples[0], mean = group->event_bytes;
     for (int third = 0; third < 3; third++) {
-        size_t end = (study->n - 1) * (size_t)(third + 1) / 3;
-        double change = group->samples[end] - before;
-        before = group->samples[end];
+        double level = level_at(study, group->samples, study->span * (third + 1) / 3);
+        double change = level - before;
+        before = level;
         group->retained_thirds[third] = fmax(change, 0);
         group->retained += fmax(change, 0);
         group->lost += fmax(-change, 0);
@@ -283,10 +295,44 @@ static double *trace_table(struct ebb_study *study, struct ebb_group *group)
     return largest;
 }
 
+/* A Swiss map's tables are as good as full at the same time, so that their sum doubles like one
+ * table; but it is a sum of samples, and goes up by stairs of its own that mean nothing. Replaces
+ * `largest` by the stairs that do, when the sum is larger and known well enough. */
+static void trace_parts(struct ebb_study *study, struct ebb_group *group, double *largest)
+{
+    enum { LEAST_SAMPLES = 9 };
+    double *sum = ebb_study_alloc(study, study->n, sizeof *sum), samples = 0;
+    if (!sum)
+        return;
+    for (size_t k = 0; k < group->series_count; k++) {
+        uint32_t index = group->series[k];
+        const struct ebb_series *series = &study->evidence->series.items[index];
+        if (!study->places[series->stack].part)
+            continue;
+        samples += study->tracks[index].samples_last;
+        for (size_t i = 0; i < study->n; i++) {
+            ptrdiff_t at = ebb_point_at(series, (uint32_t)i);
+            sum[i] += at < 0 ? 0 : series->points.items[at].live_bytes;
+        }
+    }
+    size_t n = study->n;
+    if (samples < LEAST_SAMPLES || sum[n - 1] <= largest[n - 1])
+        return;
+    double level = fmax(sum[0], sum[n - 1] * 2 / samples);
+    for (size_t i = 0; i < n; i++) {
+        if (sum[i] >= 1.5 * level && (i + 1 == n || sum[i + 1] >= 1.4 * level))
+            level = sum[i];
+        largest[i] = level;
+    }
+    group->table.size = level;
+}
+
 static void measure_table(struct ebb_study *study, struct ebb_group *group)
 {
     struct ebb_backing *table = &group->table;
     double *largest = trace_table(study, group);
+    if (largest && study->program.go)
+        trace_parts(study, group, largest);
     if (!largest || table->size <= 0)
         return;
     table->last_gap_s = 0;

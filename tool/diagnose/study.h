@@ -64,6 +64,8 @@ struct ebb_growth {
 /* What a place spends on maps, by the processor profile; in seconds. */
 struct ebb_hot {
     double clear, remove, iterate;
+    double iterate_empty; /* of `iterate`: looking for the next entry in empty slots */
+    double other;         /* in the same functions, on anything else */
     double sync_remove, sync_iterate;
     double waited; /* by others, for locks that are let go here */
 };

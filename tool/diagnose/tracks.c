@@ -135,7 +135,8 @@ void ebb_tracks_read(struct ebb_study *study)
         }
         const struct ebb_place *place = &study->places[series->stack];
         /* What an allocator maps for itself is what the program asked it for, seen twice. */
-        track->ignored = (series->kind == EBB_KIND_MMAP && place->allocator_own) || place->visit;
+        track->ignored = (series->kind == EBB_KIND_MMAP && place->allocator_own) || place->visit ||
+                         place->nobody;
         read_points(study, series, track);
         bool entry = place->container && place->role == EBB_ROLE_NODE;
         track->table = place->role == EBB_ROLE_TABLE || (place->grow_word && !entry) ||

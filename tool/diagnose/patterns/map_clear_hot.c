@@ -8,13 +8,22 @@
 
 #include <math.h>
 
-static const double LEAST_SHARE = 0.1, LEAST_LOAD = 0.02;
+static const double LEAST_SHARE = 0.1, LEAST_SECONDS = 0.03; /* three ticks of the profile */
 
-/* Seconds of clearing. To walk over a map and delete little is how expired entries are found. */
+/* A walk over a map that is as good as empty: the time goes into finding the next entry and none
+ * into doing something with it. */
+static bool walks_in_vain(const struct ebb_hot *hot)
+{
+    return hot->iterate >= 0.1 && hot->iterate_empty >= 0.5 * hot->iterate &&
+           hot->other <= 0.05 * hot->iterate;
+}
+
+/* Seconds of clearing. To walk over a full map and delete little is how expired entries are found.
+ */
 static double cleared(const struct ebb_hot *hot)
 {
     bool by_hand = hot->remove > 0 && hot->remove >= 0.5 * hot->iterate;
-    return hot->clear + (by_hand ? hot->remove + hot->iterate : 0);
+    return hot->clear + (by_hand || walks_in_vain(hot) ? hot->remove + hot->iterate : 0);
 }
 
 static double match(const struct ebb_study *study, const struct ebb_group *group)
@@ -23,9 +32,9 @@ static double match(const struct ebb_study *study, const struct ebb_group *group
         return 0;
     double seconds = cleared(group->hot), share = seconds / study->cpu.all;
     double least = group->hot->waited > 0.05 * study->cpu.window ? LEAST_SHARE / 2 : LEAST_SHARE;
-    if (share < least || seconds < LEAST_LOAD * study->cpu.window)
+    if (share < least || seconds < LEAST_SECONDS)
         return 0;
-    return share >= 0.25 ? 0.93 : 0.8;
+    return share >= 0.25 && seconds >= 0.1 ? 0.93 : 0.8;
 }
 
 static void explain(const struct ebb_study *study, const struct ebb_group *group,
@@ -36,9 +45,11 @@ static void explain(const struct ebb_study *study, const struct ebb_group *group
     double seconds = cleared(hot);
     int minor = ebb_go_minor(study->evidence->go_version);
     ebb_summary(words, "%s clears a map over and over.", ebb_say_site(study, group, site));
+    bool vain = hot->clear < hot->iterate && walks_in_vain(hot);
     ebb_evidence_say(words,
-                     "Clearing took %.0f ms of processor time in %s: %.0f %% of all that the "
+                     "%s took %.0f ms of processor time in %s: %.0f %% of all that the "
                      "program used.",
+                     vain ? "Walking over its table, which is as good as empty," : "Clearing",
                      1e3 * seconds, ebb_seconds(study->cpu.window).text,
                      100 * seconds / study->cpu.all);
     if (hot->waited > 0)

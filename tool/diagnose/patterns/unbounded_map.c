@@ -25,6 +25,13 @@ static void explain(const struct ebb_study *study, const struct ebb_group *group
     if (container) {
         ebb_advise(words, "%s", container->forget);
         ebb_advise(words, "%s", container->bound);
+        if (study->program.go) {
+            ebb_advise(words, "What was once full stays large: no Go map gives tables back when "
+                              "entries are deleted. After a peak rebuild it, `m2 := make(map[K]V, "
+                              "len(m)); for k, v := range m { m2[k] = v }; m = m2`.");
+            ebb_advise(words, "Hold values instead of pointers in keys and values, `map[int]T` "
+                              "for `map[*K]*T`: fewer objects, less for the collector to mark.");
+        }
         return;
     }
     ebb_advise(words,
