@@ -54,23 +54,26 @@ struct ebb_service {
     struct ebb_arena arena;
     struct ebb_http *http;
     struct ebb_ledger *ledger;
-    char *root;  /* "http://host:6060/debug/pprof", without user and password */
-    char *shown; /* the same without /debug/pprof: how messages name the service */
-    bool plain;  /* no Go: heap profiles are taken as they come */
+    char *root;        /* "http://host:6060/debug/pprof", without user and password */
+    char *shown;       /* the same without /debug/pprof: how messages name the service */
+    const char *named; /* the profile that the URL names, "" none */
+    bool plain;        /* no Go: heap profiles are taken as they come */
 
     struct symbols EBB_VEC(struct symbol) symbols;
     struct ebb_index symbol_index;
     bool unnamed; /* the service names no addresses */
 
     /* What the heap text does not say. */
-    pid_t pid;    /* when it runs on this machine; 0: elsewhere or unknown */
-    bool metrics; /* answers /metrics */
+    pid_t pid;        /* when it runs on this machine; 0: elsewhere or unknown */
+    bool metrics;     /* answers /metrics */
+    bool facts_asked; /* what follows was looked for */
     char version[64];
     double gogc;         /* below 0: unknown */
     uint64_t gomemlimit; /* UINT64_MAX: none, or unknown */
     uint64_t rss;        /* as /metrics last said; UINT64_MAX: unknown */
 
     struct ebb_profile *first; /* the profile that opening took, until it is used */
+    struct ebb_profile *newest_heap, *newest_goroutines; /* of the last look, when recording */
     double start_s;            /* of the first observation; 0: none yet */
     double moved_s;            /* when a collection was last seen */
     int64_t collected_ns;      /* when the last one was, as the service's clock has it; 0: never */
@@ -121,6 +124,28 @@ static char *profile_path(struct ebb_arena *arena, const char *path)
     return ebb_arena_printf(arena, "%.*s%s", (int)length, path, usual);
 }
 
+/* The profile that a path below /debug/pprof/ names, by Ebb's name for it; "" for none. */
+static const char *profile_named(const char *path)
+{
+    static const char *const names[] = {"heap",  "allocs",    "mutex",
+                                        "block", "goroutine", "threadcreate"};
+    const char *slash = strrchr(path, '/'), *last = slash ? slash + 1 : path;
+    if (strcmp(last, "profile") == 0)
+        return "cpu";
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(last, names[i]) == 0)
+            return names[i];
+    return "";
+}
+
+/* How long the query `seconds=N` wants a profile gathered; 0: it does not say. */
+static double seconds_asked(const char *query)
+{
+    const char *at = query ? strstr(query, "seconds=") : NULL;
+    double seconds = at && (at == query || at[-1] == '&') ? strtod(at + 8, NULL) : 0;
+    return seconds >= 1 && seconds <= 3600 ? seconds : 0;
+}
+
 static bool is_this_machine(const char *host)
 {
     return strcasecmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
@@ -132,6 +157,7 @@ static int parse_url(struct ebb_service *service, CURLU *parts, const char *url,
                      struct ebb_http_options *options, struct ebb_error *error)
 {
     char *scheme = NULL, *host = NULL, *port = NULL, *path = NULL, *user = NULL, *password = NULL;
+    char *query = NULL;
     CURLUcode code = curl_url_set(parts, CURLUPART_URL, url, 0);
     if (code != CURLUE_OK)
         return ebb_error_set(error, code == CURLUE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL,
@@ -141,6 +167,7 @@ static int parse_url(struct ebb_service *service, CURLU *parts, const char *url,
                  set_part(parts, CURLUPART_HOST, &host, false) |
                  set_part(parts, CURLUPART_PORT, &port, false) |
                  set_part(parts, CURLUPART_PATH, &path, false) |
+                 set_part(parts, CURLUPART_QUERY, &query, false) |
                  set_part(parts, CURLUPART_USER, &user, true) |
                  set_part(parts, CURLUPART_PASSWORD, &password, true);
     if (!failed && scheme && host && path) {
@@ -153,6 +180,9 @@ static int parse_url(struct ebb_service *service, CURLU *parts, const char *url,
         int length = usual ? (int)(usual - profiles) : profiles ? (int)strlen(profiles) : 0;
         service->shown = ebb_arena_printf(&service->arena, "%s://%s%s%s%.*s", scheme, host, colon,
                                           number, length, profiles ? profiles : "");
+        service->named = profile_named(path);
+        if (service->options.seconds == 0)
+            service->options.seconds = seconds_asked(query);
         options->direct = is_this_machine(host);
         options->user = user ? ebb_arena_strdup(&service->arena, user) : NULL;
         options->password = password ? ebb_arena_strdup(&service->arena, password) : NULL;
@@ -161,6 +191,7 @@ static int parse_url(struct ebb_service *service, CURLU *parts, const char *url,
     curl_free(host);
     curl_free(port);
     curl_free(path);
+    curl_free(query);
     curl_free(user);
     curl_free(password);
     return service->root && service->shown ? 0 : ebb_error_set(error, -ENOMEM, "out of memory");
@@ -577,6 +608,23 @@ static int take_heap(struct ebb_service *service, bool collect, struct ebb_profi
     return 0;
 }
 
+/* The heap, and whatever else is known of the service once it turned out to be one. */
+static int take_first_heap(struct ebb_service *service, struct ebb_profile **profile,
+                           struct ebb_error *error)
+{
+    int code = take_heap(service, false, profile, error);
+    if (code < 0 || service->plain || service->facts_asked)
+        return code;
+    service->facts_asked = true;
+    read_metrics(service);
+    read_process(service);
+    if (add_facts(service, *profile) == 0)
+        return 0;
+    ebb_profile_free(*profile);
+    *profile = NULL;
+    return no_memory(service, error);
+}
+
 /* ---- opening ---- */
 
 static int open_client(struct ebb_service *service, const char *url, struct ebb_error *error)
@@ -613,13 +661,7 @@ int ebb__service_open(const char *url, const struct ebb_target_options *options,
     int code = service->ledger ? open_client(service, url, error)
                                : ebb_error_set(error, -ENOMEM, "out of memory");
     if (code == 0 && options->window_s > 0)
-        code = take_heap(service, false, &service->first, error);
-    if (code == 0 && service->first && !service->plain) {
-        read_metrics(service);
-        read_process(service);
-        if (add_facts(service, service->first) < 0)
-            code = no_memory(service, error);
-    }
+        code = take_first_heap(service, &service->first, error);
     if (code < 0) {
         ebb__service_close(service);
         return code;
@@ -639,6 +681,8 @@ void ebb__service_close(struct ebb_service *service)
     if (!service)
         return;
     ebb_profile_free(service->first);
+    ebb_profile_free(service->newest_heap);
+    ebb_profile_free(service->newest_goroutines);
     for (int i = 0; i < EBB_COST_COUNT; i++)
         ebb_profile_free(service->before[i]);
     ebb__http_abandon(service->costs);
@@ -685,6 +729,19 @@ static void write_cautions(struct ebb_service *service)
     }
 }
 
+/* Lets go of a profile that was looked at, or hands it on to ebb__service_profile. */
+static void put_away(const struct ebb_service *service, struct ebb_profile *profile,
+                     struct ebb_profile **newest)
+{
+    bool kept = service->options.recording && profile;
+    if (kept)
+        ebb_profile_free(*newest);
+    if (kept)
+        *newest = profile;
+    else
+        ebb_profile_free(profile);
+}
+
 /* The goroutines now, unless it is too early to ask again. */
 static int take_goroutines(struct ebb_service *service, struct ebb_profile **profile,
                            struct ebb_error *error)
@@ -729,7 +786,7 @@ static int add_observation(struct ebb_service *service, const struct ebb_profile
         sighting.totals.alloc_bytes = service->last.total_alloc;
     }
     code = ebb__ledger_add(service->ledger, heap, &sighting, service->shown, error);
-    ebb_profile_free(goroutines);
+    put_away(service, goroutines, &service->newest_goroutines);
     return code;
 }
 
@@ -798,7 +855,10 @@ static int observe_once(struct ebb_service *service, struct ebb_error *error)
         code = add_observation(service, heap, error);
         service->moved_s = now_s();
     }
-    ebb_profile_free(heap);
+    if (counts)
+        put_away(service, heap, &service->newest_heap);
+    else
+        ebb_profile_free(heap);
     return code;
 }
 
@@ -954,6 +1014,8 @@ int ebb__service_observe(struct ebb_service *service, struct ebb_error *error)
         return forgiven ? 0 : begins ? code : give_up(service, code, error);
     }
     service->failing_s = 0;
+    if (service->options.recording)
+        return 0;
     if (service->last.known && begins)
         begin_waiting(service);
     if (service->last.known && !service->costs_asked &&
@@ -1000,25 +1062,44 @@ int ebb__service_conclude(struct ebb_service *service, struct ebb_error *error)
 
 /* ---- single profiles ---- */
 
+/* A heap profile that can be judged later like a live one. */
+static int take_whole_heap(struct ebb_service *service, const char *name,
+                           struct ebb_profile **profile, struct ebb_error *error)
+{
+    int code = take_first_heap(service, profile, error);
+    int column =
+        code < 0 || strcmp(name, "heap") == 0 ? -1 : ebb_profile_find_type(*profile, "alloc_space");
+    if (column >= 0)
+        (*profile)->default_type = (*profile)->types[column].type;
+    return code;
+}
+
 int ebb__service_profile(struct ebb_service *service, const char *name,
                          struct ebb_profile **profile, struct ebb_error *error)
 {
     char what[64];
-    bool heap = strcmp(name, "heap") == 0 || strcmp(name, "allocs") == 0;
-    double seconds = service->options.seconds > 0 ? service->options.seconds : GATHER_S;
+    double seconds = service->options.seconds;
     *profile = NULL;
-    if (heap) {
-        int code = take_heap(service, false, profile, error);
-        int column = code < 0 || strcmp(name, "heap") == 0
-                         ? -1
-                         : ebb_profile_find_type(*profile, "alloc_space");
-        if (column >= 0)
-            (*profile)->default_type = (*profile)->types[column].type;
-        return code;
+    if (!*name)
+        name = *service->named ? service->named : "heap";
+    struct ebb_profile **newest = strcmp(name, "heap") == 0        ? &service->newest_heap
+                                  : strcmp(name, "goroutine") == 0 ? &service->newest_goroutines
+                                                                   : profile;
+    if (*newest) { /* what the last look has seen */
+        *profile = *newest;
+        *newest = NULL;
+        return 0;
     }
-    if (strcmp(name, "cpu") == 0)
-        snprintf(what, sizeof what, "profile?seconds=%.0f", ceil(seconds));
-    else
-        snprintf(what, sizeof what, "%s", name);
-    return ask_profile(service, what, strcmp(name, "cpu") == 0 ? seconds : 0, profile, error);
+    if (service->options.recording && newest == &service->newest_goroutines)
+        return ebb_error_set(error, -ENOENT, "%s: the last look left goroutines out",
+                             service->shown);
+    if (strcmp(name, "heap") == 0 || strcmp(name, "allocs") == 0)
+        return take_whole_heap(service, name, profile, error);
+    bool cpu = strcmp(name, "cpu") == 0;
+    if (cpu && seconds == 0)
+        seconds = GATHER_S;
+    snprintf(what, sizeof what, seconds > 0 ? "%s?seconds=%.0f" : "%s", cpu ? "profile" : name,
+             ceil(seconds));
+    int code = ask_profile(service, what, seconds, profile, error);
+    return code == 0 ? name_profile(service, profile, error) : code;
 }

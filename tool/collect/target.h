@@ -35,6 +35,7 @@ struct ebb_target_options {
     double window_s;   /* how long one means to look; 0: a single profile is wanted */
     double seconds;    /* how long to gather a profile that is gathered (cpu); 0: 10 */
     bool no_gc;        /* never ask for a collection */
+    bool recording;    /* look without end: at memory only, and profiles are those of the last look */
     const char *token; /* a bearer token; NULL: what EBB_TOKEN says */
     const char *ca;    /* file of certificates to trust; NULL: the system's */
     bool insecure;     /* trust every certificate */

@@ -536,6 +536,8 @@ static void look_at(struct recorder *recorder, struct source *source)
         source->life = 0; /* the store finds out whether it is still the same */
     }
     source->over = source->is_command;
+    if (code == -ECONNRESET && source->name)
+        snprintf(error.text, sizeof error.text, "%s has restarted", source->name);
     trouble(recorder, source->trouble, error.text, source->over ? "" : "; trying again");
 }
 
@@ -750,6 +752,7 @@ static int run(int argc, char **argv)
     /* As for a window of thirty steps: a service is asked for a collection after two and a half
      * steps without one, and Go itself makes one every two minutes. */
     plan.target.window_s = 30 * plan.every_s;
+    plan.target.recording = true;
     return plan.list ? list(&plan) : plan.prune ? prune(&plan) : record(&plan);
 }
 
