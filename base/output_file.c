@@ -9,11 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Whether the file at `path` may be replaced; `place` is then where it is once links are followed. */
+/* Whether the file at `path` (shorter than PATH_MAX) may be replaced; `place` is then where it is once
+ * links are followed. */
 static bool is_replaceable(const char *path, char place[static PATH_MAX])
 {
     struct stat status;
-    snprintf(place, PATH_MAX, "%s", path);
+    memcpy(place, path, strlen(path) + 1);
     if (lstat(path, &status) < 0)
         return errno == ENOENT;
     if (S_ISLNK(status.st_mode) && (!realpath(path, place) || stat(place, &status) < 0))
