@@ -201,7 +201,7 @@ static bool is_number(const char *word)
 
 static bool is_url(const char *word)
 {
-    return strncmp(word, "http://", 7) == 0 || strncmp(word, "https://", 8) == 0;
+    return strstr(word, "://") != NULL;
 }
 
 static int check_targets(const struct plan *plan)
@@ -291,17 +291,6 @@ static void close_source(struct source *source)
     source->processes.len = 0;
 }
 
-/* A URL without user and password, which do not belong into a file. */
-static char *without_password(const char *url)
-{
-    const char *host = strstr(url, "://") + 3, *end = host + strcspn(host, "/?#");
-    const char *at = memrchr(host, '@', (size_t)(end - host));
-    char *name = NULL;
-    if (asprintf(&name, "%.*s%s", (int)(host - url), url, at ? at + 1 : host) < 0)
-        return NULL;
-    return name;
-}
-
 static const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -316,19 +305,18 @@ static bool name_taken(const struct recorder *recorder, const char *name)
     return false;
 }
 
-/* The name under which a source is stored: a service's address, a process's executable (numbered
- * when several run it), a program's command line. NULL: out of memory. */
+/* The name under which a source is stored: a process's executable (numbered when several run it), a
+ * program's command line, a service's address, which is without user and password. NULL: out of
+ * memory. */
 static char *name_of(const struct recorder *recorder, const struct source *source,
                      const struct ebb_evidence *evidence)
 {
-    char *name = NULL;
-    const char *first = source->is_command || !*evidence->executable
-                            ? evidence->target
-                            : base_name(evidence->executable);
-    name = source->is_url ? without_password(source->words[0]) : strdup(first);
+    bool is_process = !source->is_command && !source->is_url && *evidence->executable;
+    const char *first = is_process ? base_name(evidence->executable) : evidence->target;
+    char *name = strdup(first);
     for (int number = 2; name && name_taken(recorder, name); number++) {
         free(name);
-        if (asprintf(&name, "%s #%d", source->is_url ? source->words[0] : first, number) < 0)
+        if (asprintf(&name, "%s #%d", first, number) < 0)
             return NULL;
     }
     return name;
