@@ -20,6 +20,7 @@ import scenarios  # noqa: E402
 
 SAMPLE = 64 << 10  # mean bytes between samples
 
+
 def judge(one, ebb, folder, go):
     """None when all is as it should be, else what is wrong."""
     if one.language == "go" and not go:
@@ -62,6 +63,7 @@ def main():
             failed.extend([one] if wrong else [])
 
     with tempfile.TemporaryDirectory(prefix="ebb-scenarios-") as folder:
+        scenarios.end_with_us(folder)
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
             list(pool.map(run, enumerate(chosen, 1)))
     return 1 if failed else 0

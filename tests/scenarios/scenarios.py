@@ -132,6 +132,33 @@ def build(scenario, folder, go=None):
 
 # ---- running ----
 
+LIVE = set()  # everything that was started in a session of its own and has not been waited for
+
+
+def start(command, **options):
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, text=True,
+                               **options)
+    LIVE.add(process)
+    return process
+
+
+def end_with_us(folder=None):
+    """From here on SIGINT and SIGTERM end what was started too, and remove the folder."""
+
+    def end(number, _):
+        for process in list(LIVE):  # a doctor ends the program that it has started
+            try:
+                os.killpg(process.pid, signal.SIGTERM)
+            except ProcessLookupError:
+                pass
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+        os._exit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -143,10 +170,8 @@ class Service:
 
     def __init__(self, program, environment=None, wrap=()):
         self.port = free_port()
-        self.process = subprocess.Popen(
-            [*wrap, program, str(self.port)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            stdin=subprocess.DEVNULL, start_new_session=True, text=True,
-            env={**os.environ, **(environment or {})})
+        self.process = start([*wrap, program, str(self.port)], stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL, env={**os.environ, **(environment or {})})
         timer = threading.Timer(20, self.stop)
         timer.start()
         line = self.process.stdout.readline()
@@ -166,6 +191,7 @@ class Service:
         except ProcessLookupError:
             pass
         self.process.wait()
+        LIVE.discard(self.process)
 
     def __enter__(self):
         return self
@@ -223,16 +249,15 @@ def doctor(ebb, scenario, program, window, sample=None):
 
 
 def run_doctor(ebb, scenario, window, words, environment=None):
-    process = subprocess.Popen([ebb, "doctor", *words], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
-                               start_new_session=True, text=True,
-                               env={**os.environ, **(environment or {})})
+    process = start([ebb, "doctor", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                    env={**os.environ, **(environment or {})})
     try:
         out, error = process.communicate(timeout=window + 60)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         out, error = process.communicate()
         error = f"the doctor did not end within {window + 60:g} s\n{error}"
+    LIVE.discard(process)
     try:
         report = json.loads(out)
     except ValueError:
