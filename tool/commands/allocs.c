@@ -1,4 +1,4 @@
-/* ebb allocs PID: see take.h. */
+/* ebb allocs PID, ebb allocs URL: see take.h. */
 #include "tool/commands/command.h"
 #include "tool/commands/take.h"
 

@@ -30,8 +30,8 @@ static int open_both(struct ebb_look *look, struct ebb_error *error)
     if (look->word_count != 2)
         return ebb_error_set(error, -EINVAL,
                              "name two profiles, the earlier first: ebb diff BEFORE AFTER");
-    int failed = ebb_look_read(look->words, 1, &look->before, error);
-    return failed ? failed : ebb_look_read(look->words + 1, 1, &look->profile, error);
+    int failed = ebb_look_read(look, look->words, 1, &look->before, error);
+    return failed ? failed : ebb_look_read(look, look->words + 1, 1, &look->profile, error);
 }
 
 /* The view of AFTER - BEFORE, on the nodes of the other two; percentages are of BEFORE. */

@@ -1,4 +1,4 @@
-/* ebb heap PID: see take.h. */
+/* ebb heap PID, ebb heap URL: see take.h. */
 #include "tool/commands/command.h"
 #include "tool/commands/take.h"
 

@@ -2,8 +2,8 @@
  * words of the command line to a view.
  *
  * A command says which options it takes; the parser knows them all, so that an option has one
- * meaning everywhere. The words are files, `-` for standard input, or one PID; several files are
- * added up. Profiles without symbols get them where the mapped files are still there, and frames
+ * meaning everywhere. The words are files, `-` for standard input, PIDs, or URLs of services; several
+ * are added up. Profiles without symbols get them where the mapped files are still there, and frames
  * that a profile itself asks to drop are dropped, as pprof does. */
 #ifndef EBB_TOOL_COMMANDS_LOOK_H
 #define EBB_TOOL_COMMANDS_LOOK_H
@@ -39,6 +39,8 @@ struct ebb_look {
     double min_percent; /* negative: not given */
     bool by_cum, folded, json, inverted, svg, tree;
     const char *base, *output, *flame, *title;
+    const char *token, *ca; /* for services */
+    bool insecure;
     char **words;
     size_t word_count;
 
@@ -57,8 +59,8 @@ int ebb_look_parse(struct ebb_look *look, const struct ebb_look_command *command
 char *ebb_look_shift(struct ebb_look *look);
 
 /* Reads words[0] .. words[count - 1] into one profile, ready to be viewed. */
-int ebb_look_read(char **words, size_t count, struct ebb_profile **profile,
-                  struct ebb_error *error);
+int ebb_look_read(const struct ebb_look *look, char **words, size_t count,
+                  struct ebb_profile **profile, struct ebb_error *error);
 
 /* Reads all words into `profile`, and --base into `before`. */
 int ebb_look_open(struct ebb_look *look, struct ebb_error *error);

@@ -96,8 +96,12 @@ static int run(int argc, char **argv)
         code = ebb_server_start(server, ebb_live_source(live), &error);
     if (code == 0) {
         pid_t pid = ebb_target_pid(target);
-        fprintf(stderr, "ebb serve: profiles of process %d are on %s\n", (int)pid,
-                ebb_server_url(server));
+        if (pid > 0)
+            fprintf(stderr, "ebb serve: profiles of process %d are on %s\n", (int)pid,
+                    ebb_server_url(server));
+        else
+            fprintf(stderr, "ebb serve: profiles of %s are on %s\n",
+                    ebb_target_subject(target, 0)->target, ebb_server_url(server));
         wait_for_interrupt(pid);
     }
     ebb_server_stop(server);

@@ -1,5 +1,5 @@
-/* Taking one profile of a process into a file: what `ebb heap`, `ebb allocs` and `ebb threads`
- * share. They differ in the profile's name only. */
+/* Taking one profile of a process or a service into a file: what `ebb heap`, `ebb cpu` and the like
+ * share. They differ in the profile's name. */
 #ifndef EBB_TOOL_COMMANDS_TAKE_H
 #define EBB_TOOL_COMMANDS_TAKE_H
 

@@ -1,4 +1,4 @@
-/* ebb threads PID: see take.h. */
+/* ebb threads PID, ebb threads URL: see take.h. */
 #include "tool/commands/command.h"
 #include "tool/commands/take.h"
 

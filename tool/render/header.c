@@ -78,7 +78,8 @@ void ebb_header_profile(FILE *out, const struct ebb_view *view, const char *unit
     print_mapping(out, &arena, profile);
     for (size_t i = 0; i < profile->comment_count; i++) {
         const char *comment = plain(&arena, profile, profile->comments[i]);
-        if (*comment != '#')
+        /* What Go's runtime said of itself is for the doctor. */
+        if (*comment != '#' && strncmp(comment, "runtime.MemStats ", 17) != 0)
             fprintf(out, "%s\n", comment);
     }
     if (*view->type)
