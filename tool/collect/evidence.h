@@ -81,6 +81,7 @@ struct ebb_cost_sample {
     enum ebb_cost kind;
     uint32_t stack;
     double seconds;
+    double from_s, to_s; /* when, since the first observation; both 0: unknown */
 };
 
 /* Goroutines that wait in one place at the end of the window. */

@@ -52,6 +52,44 @@ static bool count(struct ebb_study *study, const struct ebb_cost_sample *sample,
     return !place->nobody && spot->labour < EBB_LABOUR_COLLECT;
 }
 
+/* The kind of keys that the outermost of the map functions below the site is made for. */
+static const char *keys_of(const struct ebb_evidence_stack *stack, size_t site)
+{
+    static const char *const kinds[] = {"_faststr", "_fast64", "_fast32"};
+    for (size_t i = site; i-- > 0;) {
+        const char *name = stack->frames[i].function;
+        if (strncmp(name, "runtime.map", 11) != 0)
+            continue;
+        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+            if (strstr(name, kinds[k]))
+                return kinds[k];
+        return "";
+    }
+    return "";
+}
+
+/* Remembers what went into maps and out of them, when it is known when. */
+static void remember(struct ebb_study *study, const struct ebb_cost_sample *sample,
+                     const struct spot *spot)
+{
+    struct ebb_move move = {.stack = spot->stack,
+                            .seconds = spot->seconds,
+                            .from_s = sample->from_s,
+                            .to_s = sample->to_s};
+    if (spot->labour == EBB_LABOUR_INSERT)
+        move.kind = EBB_MOVE_IN;
+    else if (spot->labour == EBB_LABOUR_DELETE)
+        move.kind = EBB_MOVE_OUT;
+    else if (spot->labour == EBB_LABOUR_CLEAR)
+        move.kind = EBB_MOVE_CLEAR;
+    else
+        return;
+    move.keys =
+        keys_of(&study->evidence->stacks.items[spot->stack], study->places[spot->stack].site);
+    if (sample->to_s > sample->from_s && ebb_vec_push(&study->moves, move) < 0)
+        study->failed = true;
+}
+
 static void add(struct ebb_hot *hot, const struct spot *spot)
 {
     double *const part[] = {[EBB_LABOUR_CLEAR] = &hot->clear,
@@ -59,6 +97,8 @@ static void add(struct ebb_hot *hot, const struct spot *spot)
                             [EBB_LABOUR_ITERATE] = &hot->iterate,
                             [EBB_LABOUR_ITERATE_EMPTY] = &hot->iterate,
                             [EBB_LABOUR_NONE] = &hot->other,
+                            [EBB_LABOUR_INSERT] = &hot->insert,
+                            [EBB_LABOUR_SYNC_VISIT] = &hot->sync_iterate,
                             [EBB_LABOUR_SYNC_DELETE] = &hot->sync_remove,
                             [EBB_LABOUR_SYNC_ITERATE] = &hot->sync_iterate};
     *part[spot->labour] += spot->seconds;
@@ -106,7 +146,8 @@ static void add_place(struct ebb_study *study, const struct spots *spots, size_t
             continue;
         done[i] = true;
         add(hot, spot);
-        seconds += spot->labour == EBB_LABOUR_NONE ? 0 : spot->seconds;
+        if (spot->labour != EBB_LABOUR_NONE && spot->labour != EBB_LABOUR_INSERT)
+            seconds += spot->seconds;
         if (speaks_louder(spot, best))
             best = spot;
     }
@@ -127,8 +168,11 @@ void ebb_costs_read(struct ebb_study *study)
     for (size_t i = 0; i < evidence->costs.len && !study->failed; i++) {
         const struct ebb_cost_sample *sample = &evidence->costs.items[i];
         struct spot spot;
-        if (sample->kind == EBB_COST_CPU && sample->stack < evidence->stacks.len &&
-            count(study, sample, &spot) && ebb_vec_push(&spots, spot) < 0)
+        if (sample->kind != EBB_COST_CPU || sample->stack >= evidence->stacks.len ||
+            !count(study, sample, &spot))
+            continue;
+        remember(study, sample, &spot);
+        if (ebb_vec_push(&spots, spot) < 0)
             study->failed = true;
     }
     bool *done = ebb_study_alloc(study, spots.len + 1, sizeof *done);

@@ -49,7 +49,7 @@ const struct ebb_container ebb_go_pool = {
     "Give each object back: `defer pool.Put(x)` right behind the Get().",
     "Let what a Get() returned not outlive the request: copy out of it what stays.",
     "The collector empties a pool by itself."};
-static const struct ebb_container go_slice = {
+const struct ebb_container ebb_go_slice = {
     "Go slice",
     EBB_CONTAINER_SEQUENCE,
     false,
@@ -157,11 +157,11 @@ static const struct rule rules[] = {
     {"bytes.growSlice", &go_buffer, GO_TABLE},
     {"bytes.(*Buffer).", &go_buffer, GO_TABLE},
     {"strings.(*Builder).", &go_builder, GO_TABLE},
-    {"slices.Grow", &go_slice, GO_TABLE},
-    {"slices.Insert", &go_slice, GO_TABLE},
-    {"runtime.growslice", &go_slice, GO_TABLE},
+    {"slices.Grow", &ebb_go_slice, GO_TABLE},
+    {"slices.Insert", &ebb_go_slice, GO_TABLE},
+    {"runtime.growslice", &ebb_go_slice, GO_TABLE},
     {"container/list.", &go_list, GO_ENTRY},
-    {"container/heap.", &go_slice, GO_TABLE},
+    {"container/heap.", &ebb_go_slice, GO_TABLE},
     {"runtime.makechan", &go_channel, GO_NEW},
 };
 
@@ -406,8 +406,7 @@ struct ebb_place ebb_go_place(const struct ebb_evidence_stack *stack,
     size_t get = find_get(stack, place.site);
     place.visit = ebb_go_is_visit(stack);
     place.nobody = owner_of_frame(&stack->frames[place.site], program) == OWNER_RUNTIME;
-    place.exact = starts(stack->frames[0].function, "runtime.") ||
-                  starts(stack->frames[0].function, "internal/runtime/");
+    place.exact = owner_of_frame(&stack->frames[0], program) == OWNER_RUNTIME;
     if (get + 1 < stack->depth) {
         place.site = find_site(stack, program, get + 1);
         place.container = &ebb_go_pool;
@@ -431,6 +430,8 @@ struct trade {
 };
 
 static const struct trade trades[] = {
+    {"runtime.mapassign", EBB_LABOUR_INSERT},
+    {"internal/runtime/maps.(*Map).PutSlot", EBB_LABOUR_INSERT},
     {"runtime.mapclear", EBB_LABOUR_CLEAR},
     {"internal/runtime/maps.(*Map).Clear", EBB_LABOUR_CLEAR},
     {"internal/runtime/maps.(*Map).clearS", EBB_LABOUR_CLEAR},
@@ -480,8 +481,10 @@ enum ebb_labour ebb_go_labour(const struct ebb_evidence_stack *stack, size_t sit
             enum ebb_labour found = trades[k].labour;
             if (found >= EBB_LABOUR_COLLECT)
                 labour = found; /* the innermost: idle workers and assists are special cases */
-            else if (i < site && labour == EBB_LABOUR_NONE)
+            else if (i < site && (labour == EBB_LABOUR_NONE || labour == EBB_LABOUR_SYNC_VISIT))
                 labour = found;
+            else if (i > site && found == EBB_LABOUR_SYNC_ITERATE && labour == EBB_LABOUR_NONE)
+                labour = EBB_LABOUR_SYNC_VISIT;
             break;
         }
     }

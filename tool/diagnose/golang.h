@@ -38,12 +38,14 @@ bool ebb_go_is_visit(const struct ebb_evidence_stack *stack);
 /* What a stack is at work on. */
 enum ebb_labour {
     EBB_LABOUR_NONE,
+    EBB_LABOUR_INSERT,         /* puts an entry into a map */
     EBB_LABOUR_CLEAR,          /* clears a whole map */
     EBB_LABOUR_DELETE,         /* removes an entry of a map */
     EBB_LABOUR_ITERATE,        /* walks over a map */
     EBB_LABOUR_ITERATE_EMPTY,  /* the same, and looks for the next slot that is in use */
     EBB_LABOUR_SYNC_DELETE,    /* removes an entry of a sync.Map */
     EBB_LABOUR_SYNC_ITERATE,   /* walks over a sync.Map */
+    EBB_LABOUR_SYNC_VISIT,     /* handles an entry while that goes on */
     EBB_LABOUR_COLLECT,        /* collects garbage */
     EBB_LABOUR_COLLECT_IDLE,   /* the same, with processor time that nobody else wanted */
     EBB_LABOUR_COLLECT_ASSIST, /* the same, in the place of the work that was to be done */
@@ -57,6 +59,6 @@ int ebb_go_minor(const char *version);
 
 enum { EBB_GO_CLEAR = 21, EBB_GO_SYNC_MAP_CLEAR = 23, EBB_GO_SWISS = 24 };
 
-extern const struct ebb_container ebb_go_map, ebb_go_sync_map, ebb_go_pool;
+extern const struct ebb_container ebb_go_map, ebb_go_sync_map, ebb_go_pool, ebb_go_slice;
 
 #endif

@@ -225,6 +225,12 @@ static void describe(const struct ebb_study *study, struct ebb_group *group)
             group->container = place->container;
         }
     }
+    /* A map would be seen; what grows like this in Go 1.19 without being seen is a slice. */
+    if (study->program.go && !group->container && study->runtime_shown) {
+        const struct ebb_track *table = largest_table(study, group, &series);
+        if (table && kept_bytes(table) > 0.02 * all)
+            group->container = &ebb_go_slice;
+    }
     if (!group->container && group->place.interpreter) {
         const struct ebb_track *table = largest_table(study, group, &series);
         if (table)

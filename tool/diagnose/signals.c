@@ -186,5 +186,6 @@ void ebb_signals_read(struct ebb_study *study)
         ebb_signal_judge(study, &study->anonymous);
     if (study->heap.known)
         ebb_signal_judge(study, &study->heap);
-    study->bytes = study->program.go ? &study->heap : &study->anonymous;
+    /* A heap that is smaller than the smallest goal tells nothing; what the kernel sees of it does. */
+    study->bytes = study->heap.known ? &study->heap : &study->anonymous;
 }

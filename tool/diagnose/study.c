@@ -84,5 +84,6 @@ int ebb_study_make(const struct ebb_evidence *evidence, struct ebb_study *study)
 void ebb_study_free(struct ebb_study *study)
 {
     ebb_vec_free(&study->groups);
+    ebb_vec_free(&study->moves);
     ebb_arena_free(&study->arena);
 }

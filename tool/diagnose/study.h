@@ -67,6 +67,7 @@ struct ebb_hot {
     double iterate_empty; /* of `iterate`: looking for the next entry in empty slots */
     double other;         /* in the same functions, on anything else */
     double sync_remove, sync_iterate;
+    double insert;
     double waited; /* by others, for locks that are let go here */
 };
 
@@ -127,6 +128,15 @@ struct ebb_track {
     bool ignored;
 };
 
+/* Processor time that went into putting entries into maps or taking them out. */
+struct ebb_move {
+    enum ebb_move_kind { EBB_MOVE_IN, EBB_MOVE_OUT, EBB_MOVE_CLEAR } kind;
+    uint32_t stack;
+    const char *keys; /* of the map: "_fast64", "_faststr", "", as the runtime's functions end */
+    double seconds;
+    double from_s, to_s; /* when */
+};
+
 struct ebb_study {
     struct ebb_arena arena;
     bool failed; /* out of memory */
@@ -146,6 +156,8 @@ struct ebb_study {
     uint32_t *survivors_start;      /* per series, and one more */
     double *live;                   /* all live bytes */
     double alloc_rate;              /* bytes per second, all */
+    bool runtime_shown; /* Go: stacks show the runtime's functions, so that a map looks like one */
+    struct ebb_moves EBB_VEC(struct ebb_move) moves;
     struct {
         double all, collect, assist; /* seconds of processor time, visits to profiles left out */
         double window;               /* 0: nobody looked */

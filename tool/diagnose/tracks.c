@@ -77,21 +77,25 @@ static int compare_rungs(const void *left, const void *right)
 }
 
 /* The rungs of one stack, by size. A ladder: wide gaps all the way, and what lies below the top was
- * freed again, most of it at least. */
+ * freed again, most of it at least.
+ *
+ * Go's slices grow by a quarter when they are large, which leaves no gaps, and Go 1.19 does not show
+ * the function that makes them grow: there each size must have come up hardly more than once. */
 static void judge_ladder(struct ebb_study *study, const struct rung *rungs, size_t count)
 {
+    bool slice = study->program.go && !study->places[rungs[0].stack].exact;
     if (count < LADDER_RUNGS || rungs[count - 1].size_class < 33 /* 4 KiB */)
         return;
     double born = 0, alive = 0;
     for (size_t i = 0; i + 1 < count; i++) {
-        if (rungs[i + 1].size_class - rungs[i].size_class < LADDER_GAP)
+        if (rungs[i + 1].size_class - rungs[i].size_class < (slice ? 1 : LADDER_GAP))
             return;
         const struct ebb_series *series = &study->evidence->series.items[rungs[i].series];
         const struct ebb_point *end = &series->points.items[series->points.len - 1];
         born += (double)end->alloc_samples;
         alive += (double)(end->alloc_samples - end->free_samples);
     }
-    if (alive > born / 2)
+    if (alive > born / 2 || (slice && born > 2 * (double)count))
         return;
     for (size_t i = 0; i < count; i++)
         study->tracks[rungs[i].series].table = true;
@@ -128,6 +132,8 @@ void ebb_tracks_read(struct ebb_study *study)
     for (size_t i = 0; i < evidence->series.len; i++) {
         const struct ebb_series *series = &evidence->series.items[i];
         struct ebb_track *track = &study->tracks[i];
+        if (series->kind != EBB_KIND_THREAD && series->stack < evidence->stacks.len)
+            study->runtime_shown |= study->places[series->stack].exact;
         if (series->stack >= evidence->stacks.len ||
             evidence->stacks.items[series->stack].depth == 0) {
             track->ignored = true;

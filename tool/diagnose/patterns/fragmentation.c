@@ -9,6 +9,7 @@
 #include <math.h>
 
 static const double LEAST_BYTES = 64.0 * (1 << 20), LEAST_SHARE = 0.3;
+static const double LEAST_SPARSE = 32.0 * (1 << 20);
 static const double UNSEEN_BYTES = 256.0 * (1 << 20), UNSEEN_SHARE = 0.6;
 
 struct holding {
@@ -70,7 +71,7 @@ static double match_go(const struct ebb_study *study)
     struct spans spans = measure_spans(study);
     if (!spans.known || study->n < 4)
         return 0;
-    if (spans.sparse >= LEAST_BYTES && spans.sparse >= 0.5 * spans.inuse)
+    if (spans.sparse >= LEAST_SPARSE && spans.sparse >= 0.5 * spans.inuse)
         return 0.92;
     return spans.idle >= UNSEEN_BYTES && spans.idle >= UNSEEN_SHARE * spans.rss ? 0.6 : 0;
 }

@@ -11,11 +11,13 @@
 static const double LEAST_SHARE = 0.1, LEAST_SECONDS = 0.03; /* three ticks of the profile */
 
 /* A walk over a map that is as good as empty: the time goes into finding the next entry and none
- * into doing something with it. */
+ * into doing something with it. Swiss maps show the search, classic ones do not. */
 static bool walks_in_vain(const struct ebb_hot *hot)
 {
-    return hot->iterate >= 0.1 && hot->iterate_empty >= 0.5 * hot->iterate &&
-           hot->other <= 0.05 * hot->iterate;
+    if (hot->iterate_empty > 0)
+        return hot->iterate >= 0.1 && hot->iterate_empty >= 0.5 * hot->iterate &&
+               hot->other <= 0.05 * hot->iterate;
+    return hot->iterate >= 0.2 && hot->other <= 0;
 }
 
 /* Seconds of clearing. To walk over a full map and delete little is how expired entries are found.
@@ -34,6 +36,9 @@ static double match(const struct ebb_study *study, const struct ebb_group *group
     double least = group->hot->waited > 0.05 * study->cpu.window ? LEAST_SHARE / 2 : LEAST_SHARE;
     if (share < least || seconds < LEAST_SECONDS)
         return 0;
+    if (group->hot->clear < group->hot->iterate && group->hot->iterate_empty <= 0 &&
+        group->hot->remove <= 0)
+        return share >= 0.4 ? 0.65 : 0;
     return share >= 0.25 && seconds >= 0.1 ? 0.93 : 0.8;
 }
 

@@ -2,10 +2,18 @@
  *
  * Seen as: a large table that stands unchanged while the entries of the same container fell to a
  * fraction, and stayed there for at least a third of the window. A map that is refilled soon makes
- * good use of its table and is healthy. */
+ * good use of its table and is healthy.
+ *
+ * Go's maps hold their entries in the tables, so nothing falls when entries go. There it is the
+ * processor profile that tells: since the table reached its size, far more time went into taking
+ * entries out of maps with such keys than into putting any in, so that what was put in before must
+ * have gone. Or entries have memory of their own (strings, pointers), and hardly any of what was
+ * allocated of it is alive beside a table with room for it all. */
+#include "tool/diagnose/golang.h"
 #include "tool/diagnose/patterns/patterns.h"
 
 #include <math.h>
+#include <string.h>
 
 static const double LEAST_TABLE = 8.0 * (1 << 20);
 static const double SAMPLES_TO_TELL = 12; /* entries sampled at the peak */
@@ -27,10 +35,153 @@ static double peak_entries(const struct ebb_study *study, const struct ebb_group
     return peak;
 }
 
+/* ---- Go ---- */
+
+struct balance {
+    double in, out; /* seconds since the table is full, of maps with the same keys */
+    bool cleared;   /* by one call, and not filled since as before */
+};
+
+/* When the tables reached the size that they have now. */
+static double full_since(const struct ebb_study *study, const struct ebb_group *group)
+{
+    double now = group->tables[study->n - 1];
+    for (size_t i = 0; i < study->n; i++)
+        if (group->tables[i] >= 0.85 * now)
+            return study->times[i];
+    return study->span;
+}
+
+/* The keys of the map that the group fills, by any of its stacks. NULL: no stack tells. */
+static const char *keys_of(const struct ebb_study *study, const struct ebb_group *group)
+{
+    static const char *const kinds[] = {"_faststr", "_fast64", "_fast32"};
+    for (size_t i = 0; i < group->series_count; i++) {
+        const struct ebb_series *series = &study->evidence->series.items[group->series[i]];
+        const struct ebb_evidence_stack *stack = &study->evidence->stacks.items[series->stack];
+        for (size_t k = 0; k < study->places[series->stack].site; k++) {
+            const char *name = stack->frames[k].function;
+            if (strncmp(name, "runtime.mapassign", 17) != 0)
+                continue;
+            for (size_t j = 0; j < sizeof kinds / sizeof *kinds; j++)
+                if (strstr(name, kinds[j]))
+                    return kinds[j];
+            return "";
+        }
+    }
+    return NULL;
+}
+
+static struct balance weigh(const struct ebb_study *study, const struct ebb_group *group)
+{
+    struct balance balance = {0};
+    const char *keys = keys_of(study, group);
+    double full = full_since(study, group), before = 0, after = 0, cleared = 0;
+    for (size_t i = 0; i < study->moves.len; i++) {
+        const struct ebb_move *move = &study->moves.items[i];
+        bool own =
+            strcmp(
+                study->evidence->stacks.items[move->stack]
+                    .frames[study->places[move->stack].site]
+                    .function,
+                study->evidence->stacks.items[group->stack].frames[group->place.site].function) ==
+            0;
+        bool same_keys = keys && strcmp(keys, move->keys) == 0, late = move->from_s >= full;
+        if (move->kind == EBB_MOVE_OUT && same_keys && move->to_s > full)
+            balance.out += move->seconds;
+        if (move->kind == EBB_MOVE_IN && same_keys && late)
+            balance.in += move->seconds;
+        if (move->kind == EBB_MOVE_CLEAR && move->to_s > full)
+            cleared += move->seconds;
+        if (move->kind == EBB_MOVE_IN && own)
+            *(late ? &after : &before) += move->seconds;
+    }
+    balance.cleared = cleared > 0 && before >= 0.05 && after < 0.1 * before;
+    return balance;
+}
+
+/* How many bytes of table there are for each entry that is alive, at least; 0 when entries have no
+ * memory of their own. */
+static double table_per_entry(const struct ebb_study *study, const struct ebb_group *group)
+{
+    enum { UNSEEN = 3 }; /* samples that may have been missed */
+    double tables = group->tables[study->n - 1], least = 0;
+    for (size_t i = 0; i < group->series_count; i++) {
+        const struct ebb_series *series = &study->evidence->series.items[group->series[i]];
+        const struct ebb_track *track = &study->tracks[group->series[i]];
+        if (track->table || series->points.len == 0)
+            continue;
+        const struct ebb_point *last = &series->points.items[series->points.len - 1];
+        if (last->alloc_objects < tables / 300) /* not one for each entry */
+            continue;
+        double alive = last->live_objects + UNSEEN * track->weight;
+        double per_entry = tables / fmax(alive, 1);
+        least = least > 0 ? fmin(least, per_entry) : per_entry;
+    }
+    return least;
+}
+
+static double match_go(const struct ebb_study *study, const struct ebb_group *group)
+{
+    static const double ROOMY =
+        4000; /* no slot is larger than 300 bytes, no table less than 1/4 full */
+    size_t last = study->n - 1;
+    double tables = group->tables[last];
+    if (!group->container || group->container->kind != EBB_CONTAINER_MAP ||
+        tables < LEAST_TABLE / 2 || full_since(study, group) > study->span * 2 / 3 ||
+        group->tables[study->n * 2 / 3] < 0.75 * tables)
+        return 0;
+    struct balance balance = weigh(study, group);
+    if (balance.out >= 0.04 && balance.out >= 3 * balance.in)
+        return balance.out >= 0.1 ? 0.85 : 0.7;
+    if (balance.cleared)
+        return 0.75;
+    return table_per_entry(study, group) >= ROOMY ? 0.75 : 0;
+}
+
+static void explain_go(const struct ebb_study *study, const struct ebb_group *group,
+                       struct ebb_words *words)
+{
+    char site[160];
+    double tables = group->tables[study->n - 1], since, late;
+    double peak = peak_entries(study, group, &since, &late);
+    struct balance balance = weigh(study, group);
+    int minor = ebb_go_minor(study->evidence->go_version);
+    ebb_summary(words,
+                "A %s that is filled in %s was emptied, but keeps the tables of its fullest.",
+                group->container->name, ebb_say_site(study, group, site));
+    if (peak > 0 && late < 0.3 * peak)
+        ebb_evidence_say(words,
+                         "What its entries hold fell from %s to %s; its tables still hold %s.",
+                         ebb_bytes(peak).text, ebb_bytes(late).text, ebb_bytes(tables).text);
+    else
+        ebb_evidence_say(words, "Its tables hold %s, and have not changed for %s.",
+                         ebb_bytes(tables).text,
+                         ebb_seconds(study->span - full_since(study, group)).text);
+    if (balance.out >= 0.04)
+        ebb_evidence_say(words,
+                         "Since then %.0f ms of processor time went into taking entries out of "
+                         "maps with such keys, %.0f ms into putting any in.",
+                         1e3 * balance.out, 1e3 * balance.in);
+    ebb_advise(words,
+               "No Go map gives back its tables, neither by delete nor by %s. Build a new "
+               "one of what is left: `m2 := make(map[K]V, len(m)); for k, v := range m { "
+               "m2[k] = v }; m = m2`.",
+               minor == 0 || minor >= EBB_GO_CLEAR ? "clear(m)" : "a loop of deletes");
+    ebb_advise(words, "When nothing is left, drop it: `m = nil`, or `m = make(map[K]V)` for the "
+                      "next use.");
+    ebb_advise(words, "Values of more than 128 bytes, or pointers, make the tables small: what "
+                      "remains after the peak is then less.");
+    ebb_advise(words, "If the map fills up again soon, keep it: then this costs nothing.");
+}
+
 static double match(const struct ebb_study *study, const struct ebb_group *group)
 {
     if (!group || group->threads || group->growth.confidence > 0)
         return 0;
+    double go = study->program.go ? match_go(study, group) : 0;
+    if (go > 0)
+        return go;
     double table = group->tables[study->n - 1], since, late;
     double peak = peak_entries(study, group, &since, &late);
     if (table < LEAST_TABLE || peak < SAMPLES_TO_TELL * fmax(group->event_bytes, 1))
@@ -45,6 +196,10 @@ static double match(const struct ebb_study *study, const struct ebb_group *group
 static void explain(const struct ebb_study *study, const struct ebb_group *group,
                     struct ebb_words *words)
 {
+    if (study->program.go) {
+        explain_go(study, group, words);
+        return;
+    }
     char site[160];
     double since, late, peak = peak_entries(study, group, &since, &late);
     const struct ebb_container *container = group->container;

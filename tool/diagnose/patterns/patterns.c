@@ -66,7 +66,7 @@ static struct ebb_likeness go_likeness(const struct ebb_study *study, const stru
 struct ebb_likeness ebb_likeness(const struct ebb_study *study, const struct ebb_group *group)
 {
     const struct ebb_place *place = &group->place;
-    if (study->program.go && (place->exact || group->container))
+    if (study->program.go && (study->runtime_shown || group->container))
         return go_likeness(study, group);
     bool table = group->table.size > 0 && (group->table.doublings > 0 || group->table.live > 0);
     double entries = ebb_study_net(study, group->nodes);
