@@ -313,6 +313,15 @@ static int check_schema(struct ebb_store *store, enum ebb_store_mode mode, struc
                : ebb_error_set(error, -ENODATA, "%s: nothing was recorded into it", store->path);
 }
 
+/* Whether SQLite could open the file for reading only; then its first question may have failed for
+ * lack of a log. That it is no store at all is the better reason. */
+static bool is_read_only(const struct ebb_store *store, int code)
+{
+    int kind = store->db ? sqlite3_errcode(store->db) & 0xff : SQLITE_OK;
+    return store->db && sqlite3_db_readonly(store->db, "main") == 1 &&
+           (code == 0 || kind == SQLITE_CANTOPEN || kind == SQLITE_READONLY);
+}
+
 static int open_store(struct ebb_store *store, enum ebb_store_mode mode, struct ebb_error *error)
 {
     int code = check_file(store->path, mode, error);
@@ -326,7 +335,7 @@ static int open_store(struct ebb_store *store, enum ebb_store_mode mode, struct 
     }
     if (code == 0)
         code = check_schema(store, mode, error);
-    if (code == 0 && mode != EBB_STORE_READ && sqlite3_db_readonly(store->db, "main") == 1)
+    if (mode != EBB_STORE_READ && is_read_only(store, code))
         code = ebb_error_set(error, -EROFS, "%s: cannot be written: it is read-only here",
                              store->path);
     if (code == 0 && mode != EBB_STORE_READ) {
