@@ -274,12 +274,12 @@ int ebb__history_open(const char *path, const char *word, double since_s,
 {
     struct ebb_store *store;
     *result = NULL;
-    int code = ebb_store_open(path, EBB_STORE_READ, &store, error);
-    if (code < 0)
-        return code;
     struct ebb_history *history = calloc(1, sizeof *history);
-    code =
-        history ? ebb_store_find(store, word, &history->name, error) : out_of_memory(path, error);
+    if (!history)
+        return out_of_memory(path, error);
+    int code = ebb_store_open(path, EBB_STORE_READ, &store, error);
+    if (code == 0)
+        code = ebb_store_find(store, word, &history->name, error);
     if (code == 0)
         code = read_history(history, store, path, since_s, error);
     ebb_store_close(store);
