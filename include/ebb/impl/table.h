@@ -1,0 +1,132 @@
+/* The table behind every Ebb map, as far as it does not depend on the types of keys and values.
+ *
+ * A table has buckets of sixteen slots. Per bucket there are
+ *
+ *     fingerprints   16 bytes: one byte of each entry's hash, 0 where the slot is free
+ *     slots          16 entries: keys and values
+ *     filter         1 byte: which fingerprints (modulo 8) may be in the chain
+ *     chain          overflow nodes, three slots each, for what finds no room in the bucket
+ *
+ * A chain that is not empty means that all sixteen slots are taken (deletion refills them), so one
+ * free slot proves a miss, and no slot ever needs a tombstone.
+ *
+ * Growth is linear hashing (Witold Litwin, 1980), run in bursts: with 2^k buckets and more than
+ * EBB__MAX_LOAD entries in each on average, the mask doubles, and from then on every insert splits
+ * one bucket b into b and b + 2^k until all are split. There is no second table. Shrinking is the
+ * same backwards: one merge per deletion. Pages behind the last bucket go back to the system as it
+ * moves down.
+ *
+ *     buckets   0 ........ split ........ 2^k ........ end ........ capacity
+ *               home: hash & mask, or hash & mask/2 when that bucket does not exist yet
+ *
+ * All offsets of the hot path are in fingerprints, sixteen per bucket, which saves a shift. */
+#ifndef EBB_IMPL_TABLE_H
+#define EBB_IMPL_TABLE_H
+
+#include <ebb/allocator.h>
+#include <ebb/impl/group.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    EBB__MAX_LOAD = 13,   /* entries per bucket at which a table grows: Go's 6.5 of 8 */
+    EBB__SHRINK = 8,      /* it shrinks below an eighth of that: growing leaves half */
+    EBB__AT_ONCE = 64,    /* tables up to so many buckets are split in one go */
+    EBB__NODE_SLOTS = 3,  /* of an overflow node */
+    EBB__FIRST_SLOTS = 4, /* of the first bucket, which grows to 8 and 16 before there are two */
+};
+
+/* Three entries that found no room in their bucket; their slots follow at ebb__layout.node_slots. */
+struct ebb__node {
+    struct ebb__node *next;
+    uint8_t fingerprints[EBB__NODE_SLOTS];
+    uint8_t index; /* in its slab */
+};
+
+/* How entries lie in memory. Constant for one type of map. */
+struct ebb__layout {
+    size_t bucket_bytes; /* sixteen slots */
+    size_t node_slots;   /* where a node's slots begin */
+    size_t node_bytes;
+    size_t alignment;
+    size_t slot_bytes; /* one entry; 0: keys and values lie apart */
+};
+
+struct ebb__table {
+    /* hot */
+    uint8_t *fingerprints;
+    char *slots;
+    size_t mask, half_mask, end; /* in fingerprints: sixteen times the buckets */
+    size_t count;
+    size_t grow_at, shrink_at; /* counts at which an insert or a delete has more to do */
+    uint64_t seed;
+    uint64_t deletes; /* with `count` it tells every change of contents apart */
+    /* cold */
+    uint64_t moves; /* changes of where entries are */
+    uint8_t *filters;
+    struct ebb__node **chains;
+    size_t first_slots;   /* there is room for in the only bucket */
+    size_t capacity;      /* buckets there is address space for */
+    size_t touched;       /* buckets that may have memory behind them */
+    size_t least_buckets; /* asked for by reserve: shrinking stops there */
+    size_t nodes;
+    struct ebb__slab *slabs; /* with free nodes */
+    const struct ebb_allocator *allocator;
+    bool paged; /* pages, not blocks */
+    bool no_shrink, huge;
+};
+
+static inline size_t ebb__table_buckets(const struct ebb__table *table)
+{
+    return table->end / EBB__GROUP;
+}
+
+/* An empty table; takes no memory until the first entry. */
+void ebb__table_init(struct ebb__table *table, const struct ebb_allocator *allocator,
+                     uint64_t seed);
+/* Gives all memory back and is as after init; the entries must have been dropped. */
+void ebb__table_free(struct ebb__table *table, const struct ebb__layout *layout);
+
+/* Makes room for `buckets` buckets in all, keeping those that are there. 0 or -ENOMEM: nothing
+ * changed. */
+int ebb__table_make_room(struct ebb__table *table, const struct ebb__layout *layout,
+                         size_t buckets);
+/* Sets the thresholds after `end` or `mask` changed. */
+void ebb__table_set_limits(struct ebb__table *table);
+/* Growth failed for want of memory: tries again after the table has grown by an eighth. */
+void ebb__table_postpone_growth(struct ebb__table *table);
+/* Gives the memory behind the last bucket back, when there is enough of it to be worth a call. */
+void ebb__table_trim(struct ebb__table *table, const struct ebb__layout *layout);
+/* Memory that the next splits will touch is made ready in runs. */
+void ebb__table_prepare(struct ebb__table *table, size_t bucket);
+
+/* A node with no entries, not yet in a chain. NULL: out of memory. */
+struct ebb__node *ebb__node_new(struct ebb__table *table, const struct ebb__layout *layout);
+void ebb__node_free(struct ebb__table *table, const struct ebb__layout *layout,
+                    struct ebb__node *node);
+
+/* A seed that differs from map to map and cannot be guessed. */
+uint64_t ebb__random_seed(void);
+
+/* Bytes of memory the table holds. */
+size_t ebb__table_bytes(const struct ebb__table *table, const struct ebb__layout *layout);
+
+/* The fingerprint offset of the bucket that a hash belongs to. */
+static inline size_t ebb__home(const struct ebb__table *table, uint64_t hash)
+{
+    size_t home = hash & table->mask;
+    if (__builtin_expect(home >= table->end, 0))
+        home &= table->half_mask;
+    return home;
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,162 @@
+/* A hash map that gives memory back.
+ *
+ * A template: define the parameters, include this header, and get a type and its functions. The
+ * parameters are undefined again afterwards, so that the header can be included once per type.
+ *
+ *     #define EBB_MAP_NAME  scores
+ *     #define EBB_MAP_KEY   uint64_t
+ *     #define EBB_MAP_VALUE double
+ *     #include <ebb/map.h>
+ *
+ *     struct scores map;
+ *     scores_init(&map, NULL);
+ *     scores_put(&map, 7, 1.5);
+ *     double *score = scores_get(&map, 7);
+ *     ebb_map_foreach(scores, it, &map)
+ *         printf("%lu: %f\n", *it.key, *it.value);
+ *     scores_free(&map);
+ *
+ * Parameters
+ *
+ *     EBB_MAP_NAME              the type is `struct NAME`, its functions NAME_...
+ *     EBB_MAP_KEY, EBB_MAP_VALUE    types; both are copied by assignment
+ *     EBB_MAP_HASH(key, seed)   64 well-mixed bits; default: ebb_hash_integer, for integers and
+ *                               pointers. ebb/hash.h has others for structs, arrays and texts
+ *     EBB_MAP_EQUAL(a, b)       default: a == b
+ *     EBB_MAP_DROP_KEY(key), EBB_MAP_DROP_VALUE(value)
+ *                               what is done with an entry that goes; default: nothing
+ *
+ * Functions (K, V: the types; M: struct NAME)
+ *
+ *     void NAME_init(M *, const struct ebb_map_options *)   options may be NULL
+ *     void NAME_free(M *)                drops every entry, gives all memory back; as after init
+ *     size_t NAME_len(const M *)
+ *     V *NAME_get(const M *, K)          NULL: not there
+ *     bool NAME_has(const M *, K)
+ *     int NAME_put(M *, K, V)            adds or replaces; takes the key over, and drops it again
+ *                                        when there is one like it. 0 or -ENOMEM (nothing changed)
+ *     {V *value; bool inserted} NAME_get_or_put(M *, K, V)
+ *                                        value NULL: out of memory
+ *     bool NAME_delete(M *, K)           false: was not there
+ *     bool NAME_take(M *, K, V *)        deletes, and hands the value over
+ *     void NAME_clear(M *, enum ebb_clear)
+ *                                        EBB_KEEP: keeps the table, for filling it again;
+ *                                        EBB_RELEASE: gives it back
+ *     int NAME_reserve(M *, size_t)      room for so many entries, which shrinking leaves alone
+ *     void NAME_compact(M *)             the smallest table that will do, now
+ *     bool NAME_maintain(M *, uint64_t budget_ns)
+ *                                        goes on with growing or shrinking; true: there is more
+ *     int NAME_clone(const M *, M *)     a copy, entry by entry, with a seed of its own
+ *     struct ebb_map_stats NAME_stats(const M *)
+ *
+ * Promises
+ *
+ *   - No operation moves more than a few buckets: the table grows and shrinks bucket by bucket, in
+ *     place. Only outgrowing a reservation (by 64 times) moves page tables, some 100 µs.
+ *   - After deletions the memory goes back to the system, page by page.
+ *   - Out of memory while growing is no error: the map goes on with fuller buckets. -ENOMEM means
+ *     that not even a node of three entries could be had.
+ *   - Every map has a seed of its own, so that keys that collide in one do not in another.
+ *   - Pointers to values and keys are good until the next put or delete.
+ *   - Iterating while the map changes: an entry deleted before it is reached is not produced, one
+ *     added may be, none is produced twice, and all others are produced once. The order is random.
+ *
+ * Thread-safety: several threads may read at once (get, has, len, iterate); writing excludes all
+ * others. Cost: O(1) for every operation on one entry, in the worst case too, given a good hash.
+ *
+ * Needs libebb (pkg-config ebb). From C++ the types must be trivially copyable. */
+#include <ebb/allocator.h>
+#include <ebb/hash.h>
+#include <ebb/impl/table.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+#ifndef EBB_MAP_H
+#define EBB_MAP_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ebb_map_options {
+    const char *name;                      /* for inventories; NULL: none. Must stay valid */
+    const struct ebb_allocator *allocator; /* NULL: ebb_allocator_default */
+    uint64_t seed;                         /* 0: random */
+    bool no_shrink;                        /* keep the table's size when entries go */
+    bool huge_pages; /* large tables: faster by a third, single operations may take milliseconds */
+};
+
+enum ebb_clear { EBB_KEEP, EBB_RELEASE };
+
+struct ebb_map_stats {
+    size_t len;
+    size_t buckets;        /* of sixteen slots */
+    size_t bytes;          /* of memory held, without what keys and values point to */
+    size_t overflow_nodes; /* of three slots */
+    uint64_t deletes;      /* so far; `len + deletes` were added */
+    bool growing;          /* buckets are still to be split */
+};
+
+struct ebb_map_stats ebb__table_stats(const struct ebb__table *table,
+                                      const struct ebb__layout *layout);
+void ebb__table_trim_all(struct ebb__table *table, const struct ebb__layout *layout);
+uint64_t ebb__now_ns(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+/* Walks a map, whatever the body does to it; `break` and `return` are fine. `it.key`, `it.value`. */
+#define ebb_map_foreach(NAME, it, map)                                                             \
+    for (struct NAME##_iter it __attribute__((cleanup(NAME##_iter_end))) = NAME##_iter_begin(map); \
+         NAME##_iter_next(&it);)
+
+#define EBB__LIKELY(condition)   __builtin_expect(!!(condition), 1)
+#define EBB__UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#define EBB__HOT                 static inline __attribute__((always_inline, unused))
+#define EBB__API                 static inline __attribute__((unused))
+#define EBB__COLD                __attribute__((noinline, unused))
+
+static inline uint64_t ebb__reverse_bits(uint64_t word)
+{
+    word = __builtin_bswap64(word);
+    word = (word & UINT64_C(0x0f0f0f0f0f0f0f0f)) << 4 | (word >> 4 & UINT64_C(0x0f0f0f0f0f0f0f0f));
+    word = (word & UINT64_C(0x3333333333333333)) << 2 | (word >> 2 & UINT64_C(0x3333333333333333));
+    return (word & UINT64_C(0x5555555555555555)) << 1 | (word >> 1 & UINT64_C(0x5555555555555555));
+}
+
+#endif
+
+#ifdef EBB_MAP_NAME
+
+#ifndef EBB_MAP_HASH
+#define EBB_MAP_HASH(key, seed) ebb_hash_integer((uint64_t)(uintptr_t)(key), seed)
+#endif
+#ifndef EBB_MAP_EQUAL
+#define EBB_MAP_EQUAL(a, b) ((a) == (b))
+#endif
+#if defined EBB_MAP_DROP_KEY || defined EBB_MAP_DROP_VALUE
+#define EBB__MAP_DROPS 1
+#else
+#define EBB__MAP_DROPS 0
+#endif
+#ifndef EBB_MAP_DROP_KEY
+#define EBB_MAP_DROP_KEY(key) (void)(key)
+#endif
+#ifndef EBB_MAP_DROP_VALUE
+#define EBB_MAP_DROP_VALUE(value) (void)(value)
+#endif
+
+#include <ebb/impl/map_template.h>
+
+#undef EBB_MAP_NAME
+#undef EBB_MAP_KEY
+#undef EBB_MAP_VALUE
+#undef EBB_MAP_HASH
+#undef EBB_MAP_EQUAL
+#undef EBB_MAP_DROP_KEY
+#undef EBB_MAP_DROP_VALUE
+#undef EBB__MAP_DROPS
+
+#endif

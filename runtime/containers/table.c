@@ -1,0 +1,460 @@
+/* See ebb/impl/table.h. Memory: a table begins as one block that holds all its parts; from
+ * EBB_PAGED_FROM buckets on each part has a reservation of its own, into which it grows in place.
+ * A reservation is many times as large as what is needed now, because outgrowing it is the one
+ * thing that moves a table. */
+#include <ebb/map.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    PAGED_FROM = 256,  /* buckets */
+    PAGE = 4096,       /* granularity of what is given back; a multiple of it will do elsewhere */
+    TRIM = 512,        /* buckets that pile up behind the last one before they are given back */
+    TRIM_SMALL = 4096, /* the same for the small parts, which share pages with more buckets */
+    PREPARED = 1024,   /* buckets whose fingerprints are made ready at a time */
+};
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+static size_t page_end(size_t bytes)
+{
+    return (bytes + PAGE - 1) & ~(size_t)(PAGE - 1);
+}
+
+static size_t round_up(size_t bytes, size_t alignment)
+{
+    return (bytes + alignment - 1) & ~(alignment - 1);
+}
+
+/* ---- the parts ---- */
+
+enum part { FINGERPRINTS, SLOTS, CHAINS, FILTERS, PARTS };
+
+static void **place(struct ebb__table *table, enum part part)
+{
+    switch (part) {
+    case FINGERPRINTS:
+        return (void **)&table->fingerprints;
+    case SLOTS:
+        return (void **)&table->slots;
+    case CHAINS:
+        return (void **)&table->chains;
+    default:
+        return (void **)&table->filters;
+    }
+}
+
+static size_t part_bytes(const struct ebb__layout *layout, enum part part)
+{
+    const size_t bytes[PARTS] = {EBB__GROUP, layout->bucket_bytes, sizeof(struct ebb__node *), 1};
+    return bytes[part];
+}
+
+/* ---- blocks ---- */
+
+struct block {
+    size_t at[PARTS], size, alignment;
+};
+
+/* Where the parts of a block of `buckets` buckets lie; the only bucket may have fewer slots. */
+static struct block lay_out(const struct ebb__layout *layout, size_t buckets, size_t first_slots)
+{
+    struct block block = {.alignment =
+                              layout->alignment < EBB__GROUP ? EBB__GROUP : layout->alignment};
+    for (int part = 0; part < PARTS; part++) {
+        size_t bytes = part == SLOTS && buckets == 1 && layout->slot_bytes
+                           ? first_slots * layout->slot_bytes
+                           : buckets * part_bytes(layout, (enum part)part);
+        block.at[part] = round_up(block.size, part == FILTERS ? 1 : block.alignment);
+        block.size = block.at[part] + bytes;
+    }
+    return block;
+}
+
+static int grow_block(struct ebb__table *table, const struct ebb__layout *layout, size_t buckets,
+                      size_t first_slots)
+{
+    const struct ebb_allocator *allocator = table->allocator;
+    struct block next = lay_out(layout, buckets, first_slots);
+    char *memory = (char *)allocator->allocate(allocator->context, next.size, next.alignment);
+    if (!memory)
+        return -ENOMEM;
+    struct block now = lay_out(layout, table->capacity, table->first_slots);
+    char *old = (char *)table->fingerprints;
+    for (int part = 0; part < PARTS; part++) {
+        size_t kept = 0, bytes = part_bytes(layout, (enum part)part);
+        if (table->capacity > 0) {
+            kept = part == SLOTS && table->capacity == 1 && layout->slot_bytes
+                       ? table->first_slots * layout->slot_bytes
+                       : table->capacity * bytes;
+            memcpy(memory + next.at[part], old + now.at[part], kept);
+        }
+        if (part != SLOTS)
+            memset(memory + next.at[part] + kept, 0, buckets * bytes - kept);
+        *place(table, (enum part)part) = memory + next.at[part];
+    }
+    if (table->capacity > 0)
+        allocator->release(allocator->context, old, now.size, now.alignment);
+    table->capacity = buckets;
+    table->first_slots = first_slots;
+    return 0;
+}
+
+/* ---- pages ---- */
+
+static void give_up(const struct ebb__table *table, const struct ebb__layout *layout,
+                    void *const memory[PARTS], size_t buckets)
+{
+    for (int part = 0; part < PARTS; part++)
+        if (memory[part])
+            table->allocator->unreserve(table->allocator->context, memory[part],
+                                        page_end(buckets * part_bytes(layout, (enum part)part)));
+}
+
+static bool reserve_parts(const struct ebb__table *table, const struct ebb__layout *layout,
+                          size_t buckets, void *memory[PARTS])
+{
+    const struct ebb_allocator *allocator = table->allocator;
+    memset(memory, 0, PARTS * sizeof *memory);
+    for (int part = 0; part < PARTS; part++) {
+        size_t bytes;
+        if (__builtin_mul_overflow(buckets, part_bytes(layout, (enum part)part), &bytes) ||
+            bytes > SIZE_MAX - PAGE ||
+            !(memory[part] =
+                  allocator->reserve(allocator->context, page_end(bytes), table->huge))) {
+            give_up(table, layout, memory, buckets);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Moves one part of a paged table; `used` and `size` in bytes. */
+static void move_part(const struct ebb__table *table, void *from, size_t size, void *to,
+                      size_t used)
+{
+    const struct ebb_allocator *allocator = table->allocator;
+    if (allocator->move && allocator->move(allocator->context, from, size, to, used) == 0)
+        return;
+    memcpy(to, from, used);
+    allocator->unreserve(allocator->context, from, size);
+}
+
+static int grow_pages(struct ebb__table *table, const struct ebb__layout *layout, size_t buckets)
+{
+    static const size_t generosity[] = {64, 8, 2, 1};
+    const struct ebb_allocator *allocator = table->allocator;
+    void *memory[PARTS];
+    size_t room = 0;
+    for (size_t i = 0; i < sizeof generosity / sizeof *generosity && room == 0; i++)
+        if (buckets <= SIZE_MAX / generosity[i] &&
+            reserve_parts(table, layout, buckets * generosity[i], memory))
+            room = buckets * generosity[i];
+    if (room == 0)
+        return -ENOMEM;
+
+    struct block block = lay_out(layout, table->capacity, table->first_slots);
+    void *old = table->fingerprints;
+    size_t had = table->paged ? table->touched : table->capacity;
+    for (int part = 0; part < PARTS; part++) {
+        void **now = place(table, (enum part)part);
+        size_t bytes = part_bytes(layout, (enum part)part), kept = had * bytes;
+        if (part == SLOTS && !table->paged && table->capacity == 1 && layout->slot_bytes)
+            kept = table->first_slots * layout->slot_bytes;
+        if (table->paged)
+            move_part(table, *now, page_end(table->capacity * bytes), memory[part], page_end(kept));
+        else if (table->capacity > 0)
+            memcpy(memory[part], *now, kept);
+        *now = memory[part];
+    }
+    if (!table->paged && table->capacity > 0)
+        allocator->release(allocator->context, old, block.size, block.alignment);
+    table->paged = true;
+    table->capacity = room;
+    table->first_slots = EBB__GROUP;
+    return 0;
+}
+
+int ebb__table_make_room(struct ebb__table *table, const struct ebb__layout *layout, size_t buckets)
+{
+    if (buckets <= table->capacity && (buckets > 1 || table->first_slots == EBB__GROUP))
+        return 0;
+    bool pages = table->allocator->reserve && (table->paged || buckets >= PAGED_FROM);
+    if (pages)
+        return grow_pages(table, layout, buckets);
+    size_t slots = EBB__GROUP;
+    if (buckets == 1 && layout->slot_bytes)
+        slots = table->capacity == 0 ? EBB__FIRST_SLOTS : 2 * table->first_slots;
+    if (buckets > SIZE_MAX / 2 / (layout->bucket_bytes + EBB__GROUP + 16))
+        return -ENOMEM;
+    return grow_block(table, layout, buckets, slots);
+}
+
+/* ---- limits ---- */
+
+void ebb__table_set_limits(struct ebb__table *table)
+{
+    size_t buckets = ebb__table_buckets(table), full = table->mask / EBB__GROUP + 1;
+    size_t whole = buckets == full ? full : full / 2; /* as before the mask doubled */
+    table->half_mask = (table->mask / 2) & ~(size_t)(EBB__GROUP - 1);
+    table->grow_at = table->capacity == 0 ? 0
+                     : full == 1          ? table->first_slots
+                                          : whole * EBB__MAX_LOAD;
+    bool small = buckets <= EBB__AT_ONCE / 2 || buckets <= table->least_buckets;
+    table->shrink_at = small || table->no_shrink ? 0 : buckets * EBB__MAX_LOAD / EBB__SHRINK;
+}
+
+void ebb__table_postpone_growth(struct ebb__table *table)
+{
+    table->grow_at = table->count + table->count / 8 + EBB__GROUP;
+}
+
+/* ---- memory behind the last bucket ---- */
+
+static void discard(struct ebb__table *table, enum part part, const struct ebb__layout *layout,
+                    size_t from, size_t to)
+{
+    size_t bytes = part_bytes(layout, part);
+    size_t begin = page_end(from * bytes), end = page_end(to * bytes);
+    if (end > begin)
+        table->allocator->discard(table->allocator->context, (char *)*place(table, part) + begin,
+                                  end - begin);
+}
+
+void ebb__table_trim(struct ebb__table *table, const struct ebb__layout *layout)
+{
+    size_t buckets = ebb__table_buckets(table);
+    if (!table->paged || table->touched - buckets < TRIM)
+        return;
+    discard(table, SLOTS, layout, buckets, table->touched);
+    /* The small parts of many buckets share a page: they go in larger steps. */
+    if (buckets % TRIM_SMALL < TRIM) {
+        size_t behind = buckets + TRIM_SMALL + TRIM;
+        if (behind > table->capacity)
+            behind = table->capacity;
+        discard(table, FINGERPRINTS, layout, buckets, behind);
+        discard(table, CHAINS, layout, buckets, behind);
+        discard(table, FILTERS, layout, buckets, behind);
+    }
+    table->touched = buckets;
+}
+
+void ebb__table_trim_all(struct ebb__table *table, const struct ebb__layout *layout)
+{
+    size_t buckets = ebb__table_buckets(table);
+    if (!table->paged)
+        return;
+    for (int part = 0; part < PARTS; part++)
+        discard(table, (enum part)part, layout, buckets, table->touched);
+    table->touched = buckets;
+}
+
+void ebb__table_prepare(struct ebb__table *table, size_t bucket)
+{
+    if (!table->paged || bucket % PREPARED != 0 || bucket + PREPARED > table->capacity)
+        return;
+    uintptr_t page =
+        (uintptr_t)(table->fingerprints + bucket * EBB__GROUP) & ~(uintptr_t)(PAGE - 1);
+    int saved = errno; /* only a hint; old kernels know no such advice */
+    madvise((void *)page, PREPARED * EBB__GROUP, MADV_POPULATE_WRITE);
+    errno = saved;
+}
+
+/* ---- overflow nodes ---- */
+
+/* Nodes come in slabs, so that those of a map that shrinks go back together. Slabs with a free node
+ * are in a list. */
+struct ebb__slab {
+    struct ebb__slab *previous, *next;
+    struct ebb__node *free;
+    uint32_t used, count;
+};
+
+enum { SMALLEST_SLAB = 4, LARGEST_SLAB = 64 }; /* nodes */
+
+static size_t slab_head(const struct ebb__layout *layout)
+{
+    return round_up(sizeof(struct ebb__slab), layout->alignment);
+}
+
+static size_t slab_bytes(const struct ebb__layout *layout, uint32_t count)
+{
+    return slab_head(layout) + count * layout->node_bytes;
+}
+
+static void link_slab(struct ebb__table *table, struct ebb__slab *slab)
+{
+    slab->previous = NULL;
+    slab->next = table->slabs;
+    if (slab->next)
+        slab->next->previous = slab;
+    table->slabs = slab;
+}
+
+static void unlink_slab(struct ebb__table *table, struct ebb__slab *slab)
+{
+    if (slab->previous)
+        slab->previous->next = slab->next;
+    else
+        table->slabs = slab->next;
+    if (slab->next)
+        slab->next->previous = slab->previous;
+}
+
+static struct ebb__slab *new_slab(struct ebb__table *table, const struct ebb__layout *layout)
+{
+    uint32_t count = SMALLEST_SLAB;
+    while (count < LARGEST_SLAB && count < table->nodes)
+        count *= 2;
+    struct ebb__slab *slab = (struct ebb__slab *)table->allocator->allocate(
+        table->allocator->context, slab_bytes(layout, count), layout->alignment);
+    if (!slab)
+        return NULL;
+    *slab = (struct ebb__slab){.count = count};
+    for (uint32_t i = count; i-- > 0;) {
+        struct ebb__node *node =
+            (struct ebb__node *)((char *)slab + slab_head(layout) + i * layout->node_bytes);
+        *node = (struct ebb__node){.next = slab->free, .index = (uint8_t)i};
+        slab->free = node;
+    }
+    link_slab(table, slab);
+    return slab;
+}
+
+struct ebb__node *ebb__node_new(struct ebb__table *table, const struct ebb__layout *layout)
+{
+    struct ebb__slab *slab = table->slabs ? table->slabs : new_slab(table, layout);
+    if (!slab)
+        return NULL;
+    struct ebb__node *node = slab->free;
+    slab->free = node->next;
+    if (++slab->used == slab->count)
+        unlink_slab(table, slab);
+    table->nodes++;
+    node->next = NULL;
+    memset(node->fingerprints, 0, sizeof node->fingerprints);
+    return node;
+}
+
+void ebb__node_free(struct ebb__table *table, const struct ebb__layout *layout,
+                    struct ebb__node *node)
+{
+    struct ebb__slab *slab =
+        (struct ebb__slab *)((char *)node - node->index * layout->node_bytes - slab_head(layout));
+    node->next = slab->free;
+    slab->free = node;
+    table->nodes--;
+    if (slab->used-- == slab->count)
+        link_slab(table, slab);
+    if (slab->used > 0)
+        return;
+    unlink_slab(table, slab);
+    table->allocator->release(table->allocator->context, slab, slab_bytes(layout, slab->count),
+                              layout->alignment);
+}
+
+/* ---- a table's life ---- */
+
+static const uint8_t no_fingerprints[EBB__GROUP] __attribute__((aligned(EBB__GROUP)));
+static uint8_t no_filter[1];
+
+void ebb__table_init(struct ebb__table *table, const struct ebb_allocator *allocator, uint64_t seed)
+{
+    *table = (struct ebb__table){
+        .fingerprints = (uint8_t *)no_fingerprints, /* never written: the first insert grows */
+        .filters = no_filter,
+        .end = EBB__GROUP,
+        .seed = seed,
+        .allocator = allocator ? allocator : &ebb_allocator_default,
+    };
+}
+
+void ebb__table_free(struct ebb__table *table, const struct ebb__layout *layout)
+{
+    const struct ebb_allocator *allocator = table->allocator;
+    size_t buckets = ebb__table_buckets(table);
+    for (size_t bucket = 0; table->nodes > 0 && bucket < buckets; bucket++)
+        while (table->chains[bucket]) {
+            struct ebb__node *node = table->chains[bucket];
+            table->chains[bucket] = node->next;
+            ebb__node_free(table, layout, node);
+        }
+    if (table->paged) {
+        void *memory[PARTS];
+        for (int part = 0; part < PARTS; part++)
+            memory[part] = *place(table, (enum part)part);
+        give_up(table, layout, memory, table->capacity);
+    } else if (table->capacity > 0) {
+        struct block block = lay_out(layout, table->capacity, table->first_slots);
+        allocator->release(allocator->context, table->fingerprints, block.size, block.alignment);
+    }
+    uint64_t deletes = table->deletes, moves = table->moves + 1, seed = table->seed;
+    bool no_shrink = table->no_shrink, huge = table->huge;
+    ebb__table_init(table, allocator, seed);
+    table->deletes = deletes;
+    table->moves = moves;
+    table->no_shrink = no_shrink;
+    table->huge = huge;
+}
+
+size_t ebb__table_bytes(const struct ebb__table *table, const struct ebb__layout *layout)
+{
+    size_t bytes = table->nodes * layout->node_bytes;
+    if (!table->paged)
+        return bytes +
+               (table->capacity ? lay_out(layout, table->capacity, table->first_slots).size : 0);
+    for (int part = 0; part < PARTS; part++)
+        bytes += page_end(table->touched * part_bytes(layout, (enum part)part));
+    return bytes;
+}
+
+struct ebb_map_stats ebb__table_stats(const struct ebb__table *table,
+                                      const struct ebb__layout *layout)
+{
+    return (struct ebb_map_stats){
+        .len = table->count,
+        .buckets = table->capacity ? ebb__table_buckets(table) : 0,
+        .bytes = ebb__table_bytes(table, layout),
+        .overflow_nodes = table->nodes,
+        .deletes = table->deletes,
+        .growing = table->end <= table->mask,
+    };
+}
+
+uint64_t ebb__now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+/* ---- seeds ---- */
+
+uint64_t ebb__random_seed(void)
+{
+    static uint64_t secret, drawn;
+    uint64_t known = __atomic_load_n(&secret, __ATOMIC_RELAXED);
+    if (!known) {
+        struct timespec now;
+        if (getrandom(&known, sizeof known, GRND_NONBLOCK) != sizeof known) {
+            clock_gettime(CLOCK_MONOTONIC, &now);
+            known = (uint64_t)now.tv_nsec ^ (uint64_t)(uintptr_t)&now ^ (uint64_t)getpid() << 32;
+        }
+        known |= 1;
+        __atomic_store_n(&secret, known, __ATOMIC_RELAXED);
+    }
+    /* SplitMix64 (Guy Steele, Doug Lea, Christine Flood, 2014). */
+    uint64_t x =
+        known + __atomic_add_fetch(&drawn, 1, __ATOMIC_RELAXED) * UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}

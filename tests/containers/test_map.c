@@ -1,0 +1,365 @@
+/* Ebb's map against a plain model: random operations, weak hashes, iteration while everything
+ * changes, and memory that fails at every allocation. The seed is printed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define EBB_MAP_NAME  numbers
+#define EBB_MAP_KEY   uint64_t
+#define EBB_MAP_VALUE uint64_t
+#include <ebb/map.h>
+
+/* Keys and values that lie apart, and a hash as bad as the test wants it. */
+static uint64_t weak_mask;
+#define EBB_MAP_NAME            weak
+#define EBB_MAP_KEY             uint32_t
+#define EBB_MAP_VALUE           uint8_t
+#define EBB_MAP_HASH(key, seed) (((key)*UINT64_C(0x100000001010)) & weak_mask)
+#include <ebb/map.h>
+
+static unsigned drops;
+#define EBB_MAP_NAME              owners
+#define EBB_MAP_KEY               uint32_t
+#define EBB_MAP_VALUE             char *
+#define EBB_MAP_DROP_VALUE(value) (drops++, free(value))
+#include <ebb/map.h>
+
+/* ---- random numbers ---- */
+
+static uint64_t state;
+
+static uint64_t draw(uint64_t below)
+{
+    uint64_t x = state += UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return (x ^ (x >> 31)) % below;
+}
+
+static void start(void)
+{
+    const char *given = getenv("EBB_TEST_SEED");
+    state = given ? strtoull(given, NULL, 10) : ebb__random_seed();
+    print_message("seed: EBB_TEST_SEED=%llu\n", (unsigned long long)state);
+}
+
+/* ---- an allocator that fails ---- */
+
+static long allowed = -1; /* allocations until every one fails; -1: never */
+
+static void *failing_allocate(void *context, size_t size, size_t alignment)
+{
+    if (allowed == 0)
+        return NULL;
+    allowed -= allowed > 0;
+    return ebb_allocator_default.allocate(context, size, alignment);
+}
+
+static void *failing_reserve(void *context, size_t size, int huge)
+{
+    if (allowed == 0)
+        return NULL;
+    allowed -= allowed > 0;
+    return ebb_allocator_default.reserve(context, size, huge);
+}
+
+static struct ebb_allocator failing(void)
+{
+    struct ebb_allocator allocator = ebb_allocator_default;
+    allocator.allocate = failing_allocate;
+    allocator.reserve = failing_reserve;
+    return allocator;
+}
+
+/* ---- against the model ---- */
+
+/* model[key]: the value, 0 when there is none. */
+struct model {
+    uint64_t *values;
+    size_t range, count;
+};
+
+static void model_set(struct model *model, uint64_t key, uint64_t value)
+{
+    model->count += (value != 0) - (model->values[key] != 0);
+    model->values[key] = value;
+}
+
+static void check_walk(struct numbers *map, const struct model *model)
+{
+    size_t count = 0;
+    ebb_map_foreach (numbers, it, map) {
+        assert_true(*it.key < model->range);
+        assert_int_equal(*it.value, model->values[*it.key]);
+        count++;
+    }
+    assert_int_equal(count, model->count);
+}
+
+/* Walks while the map changes, and holds the walk to its promises. */
+static void check_walk_under_change(struct numbers *map, struct model *model)
+{
+    enum { WAS = 1, SEEN = 2, GONE = 4, NEW = 8 };
+    uint8_t *marks = calloc(model->range, 1);
+    unsigned habit = (unsigned)draw(4);
+    for (size_t i = 0; i < model->range; i++)
+        marks[i] = model->values[i] ? WAS : 0;
+    ebb_map_foreach (numbers, it, map) {
+        uint64_t key = *it.key;
+        assert_true(!(marks[key] & SEEN) || marks[key] & NEW);
+        assert_int_equal(*it.value, model->values[key]);
+        marks[key] |= SEEN;
+        for (uint64_t i = draw(6); i-- > 0 && habit < 3;) {
+            uint64_t other = habit == 0 ? key : draw(model->range);
+            if (habit < 2) {
+                assert_int_equal(numbers_delete(map, other), model->values[other] != 0);
+                model_set(model, other, 0);
+                marks[other] |= GONE;
+            } else {
+                marks[other] |= model->values[other] ? 0 : NEW;
+                assert_int_equal(numbers_put(map, other, 7), 0);
+                model_set(model, other, 7);
+            }
+        }
+        if (draw(997) == 0)
+            numbers_compact(map);
+        if (draw(9973) == 0) {
+            numbers_clear(map, draw(2) ? EBB_KEEP : EBB_RELEASE);
+            memset(model->values, 0, model->range * sizeof *model->values);
+            model->count = 0;
+            for (size_t i = 0; i < model->range; i++)
+                marks[i] |= GONE;
+        }
+    }
+    for (size_t i = 0; i < model->range; i++)
+        if ((marks[i] & (WAS | GONE)) == WAS)
+            assert_true(marks[i] & SEEN);
+    free(marks);
+}
+
+static void do_one(struct numbers *map, struct model *model, unsigned put_chance)
+{
+    uint64_t key = draw(model->range), before = model->values[key], value = draw(1u << 30) + 1,
+             *found;
+    unsigned choice = (unsigned)draw(10);
+    if (choice < put_chance) {
+        if (draw(2)) {
+            assert_int_equal(numbers_put(map, key, value), 0);
+        } else {
+            struct numbers_put_result result = numbers_get_or_put(map, key, value);
+            assert_int_equal(result.inserted, before == 0);
+            assert_int_equal(*result.value, before ? before : value);
+            *result.value = value;
+        }
+        model_set(model, key, value);
+    } else if (choice < 7) {
+        assert_int_equal(numbers_delete(map, key), before != 0);
+        model_set(model, key, 0);
+    } else if (choice < 8) {
+        value = 0;
+        assert_int_equal(numbers_take(map, key, &value), before != 0);
+        assert_int_equal(value, before);
+        model_set(model, key, 0);
+    } else {
+        found = numbers_get(map, key);
+        assert_int_equal(found ? *found : 0, before);
+        assert_int_equal(numbers_has(map, key), before != 0);
+    }
+    assert_int_equal(numbers_len(map), model->count);
+}
+
+static void like_the_model(void **unused)
+{
+    enum { ROUNDS = 60, OPERATIONS = 30000 };
+    (void)unused;
+    start();
+    for (int round = 0; round < ROUNDS; round++) {
+        const struct ebb_map_options options = {.no_shrink = round % 7 == 6,
+                                                .huge_pages = round % 5 == 4};
+        struct model model = {.range = 1 + draw(round % 3 ? 3000 : 100000)};
+        model.values = calloc(model.range, sizeof *model.values);
+        struct numbers map;
+        numbers_init(&map, &options);
+        for (int i = 0; i < OPERATIONS; i++) {
+            do_one(&map, &model, i / 5000 % 2 ? 2 : 6);
+            if (draw(5000) == 0)
+                check_walk(&map, &model);
+            if (draw(5000) == 0)
+                check_walk_under_change(&map, &model);
+            if (draw(20000) == 0)
+                numbers_compact(&map);
+            if (draw(20000) == 0)
+                assert_int_equal(numbers_reserve(&map, draw(100000)), 0);
+            if (draw(5000) == 0)
+                numbers_maintain(&map, 1000);
+        }
+        check_walk(&map, &model);
+        struct numbers clone;
+        assert_int_equal(numbers_clone(&map, &clone), 0);
+        check_walk(&clone, &model);
+        numbers_free(&clone);
+        numbers_free(&map);
+        assert_int_equal(numbers_len(&map), 0);
+        free(model.values);
+    }
+}
+
+/* All keys in one chain, in one bucket per low bits, or with equal fingerprints. */
+static void weak_hashes(void **unused)
+{
+    static const uint64_t masks[] = {0, UINT64_C(0xff00000000000030), 0xfff0, 0x30};
+    enum { RANGE = 500, OPERATIONS = 20000 };
+    (void)unused;
+    start();
+    for (size_t round = 0; round < sizeof masks / sizeof *masks; round++) {
+        uint8_t model[RANGE] = {0};
+        size_t count = 0;
+        struct weak map;
+        weak_mask = masks[round];
+        weak_init(&map, NULL);
+        for (int i = 0; i < OPERATIONS; i++) {
+            uint32_t key = (uint32_t)draw(RANGE);
+            if (draw(2)) {
+                count += model[key] == 0;
+                model[key] = (uint8_t)(1 + draw(255));
+                assert_int_equal(weak_put(&map, key, model[key]), 0);
+            } else {
+                assert_int_equal(weak_delete(&map, key), model[key] != 0);
+                count -= model[key] != 0;
+                model[key] = 0;
+            }
+            assert_int_equal(weak_len(&map), count);
+            if (draw(400) == 0) {
+                size_t walked = 0;
+                ebb_map_foreach (weak, it, &map) {
+                    assert_int_equal(*it.value, model[*it.key]);
+                    walked++;
+                }
+                assert_int_equal(walked, count);
+            }
+        }
+        weak_free(&map);
+    }
+}
+
+/* Memory runs out at every allocation in turn; the map stays what it was and goes on. */
+static void out_of_memory(void **unused)
+{
+    enum { KEYS = 9000 };
+    (void)unused;
+    struct ebb_allocator allocator = failing();
+    const struct ebb_map_options options = {.allocator = &allocator};
+    for (long limit = 0; limit < 60; limit++) {
+        struct numbers map;
+        numbers_init(&map, &options);
+        size_t count = 0;
+        bool stored[KEYS] = {false};
+        allowed = limit;
+        for (uint64_t key = 0; key < KEYS; key++) {
+            stored[key] = numbers_put(&map, key, key + 1) == 0;
+            count += stored[key];
+        }
+        struct numbers clone;
+        if (numbers_clone(&map, &clone) == 0) {
+            assert_int_equal(numbers_len(&clone), count);
+            numbers_free(&clone);
+        }
+        (void)numbers_reserve(&map, 3 * (size_t)KEYS);
+        assert_int_equal(numbers_len(&map), count);
+        for (uint64_t key = 0; key < KEYS; key++)
+            assert_int_equal(numbers_has(&map, key), stored[key]);
+        for (uint64_t key = 0; key < KEYS; key += 2)
+            assert_int_equal(numbers_delete(&map, key), stored[key]);
+        allowed = -1;
+        for (uint64_t key = 0; key < KEYS; key++)
+            assert_int_equal(numbers_put(&map, key, key), 0);
+        assert_int_equal(numbers_len(&map), KEYS);
+        numbers_free(&map);
+    }
+}
+
+static void drops_what_goes(void **unused)
+{
+    enum { KEYS = 1000 };
+    (void)unused;
+    struct owners map;
+    owners_init(&map, NULL);
+    drops = 0;
+    for (uint32_t key = 0; key < KEYS; key++)
+        assert_int_equal(owners_put(&map, key, strdup("first")), 0);
+    for (uint32_t key = 0; key < KEYS; key += 2)
+        assert_int_equal(owners_put(&map, key, strdup("second")), 0);
+    assert_int_equal(drops, KEYS / 2);
+    assert_true(owners_delete(&map, 1));
+    char *taken = NULL;
+    assert_true(owners_take(&map, 2, &taken));
+    assert_string_equal(taken, "second");
+    free(taken);
+    assert_int_equal(drops, KEYS / 2 + 1);
+    owners_clear(&map, EBB_KEEP);
+    assert_int_equal(drops, KEYS / 2 + KEYS - 1);
+    assert_int_equal(owners_put(&map, 5, strdup("third")), 0);
+    owners_free(&map);
+    assert_int_equal(drops, KEYS / 2 + KEYS);
+}
+
+/* What a process holds after nearly everything was deleted. */
+static void gives_memory_back(void **unused)
+{
+    enum { KEYS = 2000000 };
+    (void)unused;
+    struct numbers map;
+    numbers_init(&map, NULL);
+    for (uint64_t key = 0; key < KEYS; key++)
+        assert_int_equal(numbers_put(&map, key, key), 0);
+    size_t peak = numbers_stats(&map).bytes;
+    for (uint64_t key = 0; key < KEYS - KEYS / 100; key++)
+        assert_true(numbers_delete(&map, key));
+    size_t after = numbers_stats(&map).bytes;
+    print_message("%zu KiB at the peak, %zu KiB after 99 %% were deleted\n", peak >> 10,
+                  after >> 10);
+    assert_true(after < peak / 10);
+    for (uint64_t key = KEYS - KEYS / 100; key < KEYS; key++)
+        assert_int_equal(*numbers_get(&map, key), key);
+    numbers_clear(&map, EBB_RELEASE);
+    assert_int_equal(numbers_stats(&map).bytes, 0);
+    numbers_free(&map);
+}
+
+/* A million keys that collide in a map with a known seed do not in one with its own. */
+static void flooding_needs_the_seed(void **unused)
+{
+    enum { KEYS = 20000 };
+    (void)unused;
+    const struct ebb_map_options known = {.seed = 1};
+    struct numbers victim, other;
+    numbers_init(&victim, &known);
+    numbers_init(&other, NULL);
+    uint64_t added = 0;
+    for (uint64_t key = 1; added < KEYS; key++)
+        if ((ebb_hash_integer(key, 1) & 0xfff0) == 0) {
+            assert_int_equal(numbers_put(&victim, key, 1), 0);
+            assert_int_equal(numbers_put(&other, key, 1), 0);
+            added++;
+        }
+    assert_true(numbers_stats(&victim).overflow_nodes > KEYS / 8);
+    assert_true(numbers_stats(&other).overflow_nodes < KEYS / 50);
+    numbers_free(&victim);
+    numbers_free(&other);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(like_the_model),    cmocka_unit_test(weak_hashes),
+        cmocka_unit_test(out_of_memory),     cmocka_unit_test(drops_what_goes),
+        cmocka_unit_test(gives_memory_back), cmocka_unit_test(flooding_needs_the_seed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
