@@ -82,6 +82,8 @@ static void remember(struct ebb_study *study, const struct ebb_cost_sample *samp
         move.kind = EBB_MOVE_OUT;
     else if (spot->labour == EBB_LABOUR_CLEAR)
         move.kind = EBB_MOVE_CLEAR;
+    else if (spot->labour == EBB_LABOUR_ITERATE || spot->labour == EBB_LABOUR_ITERATE_EMPTY)
+        move.kind = EBB_MOVE_WALK;
     else
         return;
     move.keys =
@@ -126,7 +128,7 @@ static double waited_for(const struct ebb_study *study, const struct spot *place
 /* The stack that speaks for a place: removing tells more than walking. */
 static bool speaks_louder(const struct spot *a, const struct spot *b)
 {
-    static const int loudness[] = {
+    static const int loudness[EBB_LABOUR_COLLECT] = {
         [EBB_LABOUR_CLEAR] = 3,   [EBB_LABOUR_DELETE] = 2,        [EBB_LABOUR_SYNC_DELETE] = 2,
         [EBB_LABOUR_ITERATE] = 1, [EBB_LABOUR_ITERATE_EMPTY] = 1, [EBB_LABOUR_SYNC_ITERATE] = 1};
     int of_a = loudness[a->labour], of_b = loudness[b->labour];

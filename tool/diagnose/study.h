@@ -128,9 +128,9 @@ struct ebb_track {
     bool ignored;
 };
 
-/* Processor time that went into putting entries into maps or taking them out. */
+/* Processor time that went into putting entries into maps, taking them out, or walking over them. */
 struct ebb_move {
-    enum ebb_move_kind { EBB_MOVE_IN, EBB_MOVE_OUT, EBB_MOVE_CLEAR } kind;
+    enum ebb_move_kind { EBB_MOVE_IN, EBB_MOVE_OUT, EBB_MOVE_CLEAR, EBB_MOVE_WALK } kind;
     uint32_t stack;
     const char *keys; /* of the map: "_fast64", "_faststr", "", as the runtime's functions end */
     double seconds;
