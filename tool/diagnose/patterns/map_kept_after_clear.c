@@ -5,10 +5,10 @@
  * good use of its table and is healthy.
  *
  * Go's maps hold their entries in the tables, so nothing falls when entries go. There it is the
- * processor profile that tells: since the table reached its size, far more time went into taking
- * entries out of maps with such keys than into putting any in, so that what was put in before must
- * have gone. Or entries have memory of their own (strings, pointers), and hardly any of what was
- * allocated of it is alive beside a table with room for it all. */
+ * processor profile that tells: since the table reached its size, time went into taking entries out
+ * of maps with such keys, and the pace at which this one was filled is over. Or entries have memory
+ * of their own (strings, pointers), and hardly any of what was allocated of it is alive beside a
+ * table with room for it all. */
 #include "tool/diagnose/golang.h"
 #include "tool/diagnose/patterns/patterns.h"
 
@@ -37,9 +37,12 @@ static double peak_entries(const struct ebb_study *study, const struct ebb_group
 
 /* ---- Go ---- */
 
+/* What the processor profile says of a map's filling and emptying, in seconds of processor time. */
 struct balance {
-    double in, out; /* seconds since the table is full, of maps with the same keys */
-    bool cleared;   /* by one call, and not filled since as before */
+    double filled;     /* put in until the tables had their size */
+    double emptied;    /* taken out since, by those who do little else */
+    double pace_first; /* put in, per second of time: while it was filled */
+    double pace_since; /* ... and since it was emptied */
 };
 
 /* When the tables reached the size that they have now. */
@@ -72,32 +75,79 @@ static const char *keys_of(const struct ebb_study *study, const struct ebb_group
     return NULL;
 }
 
-static struct balance weigh(const struct ebb_study *study, const struct ebb_group *group)
+static const char *function_of(const struct ebb_study *study, uint32_t stack)
 {
-    struct balance balance = {0};
-    const char *keys = keys_of(study, group);
-    double full = full_since(study, group), before = 0, after = 0, cleared = 0;
+    return study->evidence->stacks.items[stack].frames[study->places[stack].site].function;
+}
+
+/* What the function of a move, its closures included, spends on moves of one kind at the time. */
+static double spent_with(const struct ebb_study *study, const struct ebb_move *move,
+                         enum ebb_move_kind kind)
+{
+    const char *name = function_of(study, move->stack);
+    size_t family = ebb_go_family(name);
+    double seconds = 0;
+    for (size_t i = 0; i < study->moves.len; i++) {
+        const struct ebb_move *other = &study->moves.items[i];
+        const char *other_name = function_of(study, other->stack);
+        if (other->kind == kind && other->from_s == move->from_s &&
+            ebb_go_family(other_name) == family && strncmp(name, other_name, family) == 0)
+            seconds += other->seconds;
+    }
+    return seconds;
+}
+
+/* What emptied maps since `full`, and when the last of it began. Who walks much and takes little
+ * out looks for what has expired. */
+static double emptied_since(const struct ebb_study *study, const char *keys, double full,
+                            double *last)
+{
+    double seconds = 0;
     for (size_t i = 0; i < study->moves.len; i++) {
         const struct ebb_move *move = &study->moves.items[i];
-        bool own =
-            strcmp(
-                study->evidence->stacks.items[move->stack]
-                    .frames[study->places[move->stack].site]
-                    .function,
-                study->evidence->stacks.items[group->stack].frames[group->place.site].function) ==
-            0;
-        bool same_keys = keys && strcmp(keys, move->keys) == 0, late = move->from_s >= full;
-        if (move->kind == EBB_MOVE_OUT && same_keys && move->to_s > full)
-            balance.out += move->seconds;
-        if (move->kind == EBB_MOVE_IN && same_keys && late)
-            balance.in += move->seconds;
-        if (move->kind == EBB_MOVE_CLEAR && move->to_s > full)
-            cleared += move->seconds;
-        if (move->kind == EBB_MOVE_IN && own)
-            *(late ? &after : &before) += move->seconds;
+        bool out = move->kind == EBB_MOVE_OUT && keys && strcmp(keys, move->keys) == 0;
+        if (move->to_s <= full || (!out && move->kind != EBB_MOVE_CLEAR))
+            continue;
+        double walked = out ? spent_with(study, move, EBB_MOVE_WALK) : 0;
+        double taken = out ? spent_with(study, move, EBB_MOVE_OUT) : move->seconds;
+        if (taken < 0.2 * walked)
+            continue;
+        seconds += move->seconds * (1 + walked / taken);
+        *last = fmax(*last, move->from_s);
     }
-    balance.cleared = cleared > 0 && before >= 0.05 && after < 0.1 * before;
+    return seconds;
+}
+
+static struct balance weigh(const struct ebb_study *study, const struct ebb_group *group)
+{
+    const char *own = function_of(study, group->stack);
+    double full = full_since(study, group), began = full, emptied = full, since = 0;
+    for (size_t i = study->n; i-- > 0;)
+        if (group->tables[i] >= 0.05 * group->tables[study->n - 1])
+            began = fmin(began, i > 0 ? study->times[i - 1] : 0);
+    struct balance balance = {.emptied =
+                                  emptied_since(study, keys_of(study, group), full, &emptied)};
+    for (size_t i = 0; i < study->moves.len; i++) {
+        const struct ebb_move *move = &study->moves.items[i];
+        if (move->kind != EBB_MOVE_IN || strcmp(function_of(study, move->stack), own) != 0)
+            continue;
+        if (move->from_s < full)
+            balance.filled += move->seconds;
+        else if (move->from_s >= emptied)
+            since += move->seconds;
+    }
+    balance.pace_first = balance.filled / fmax(full - began, 1);
+    balance.pace_since = since / fmax(study->span - emptied, 1);
     return balance;
+}
+
+/* Filled at a pace that is over, and then emptied. A map that goes on as it began replaces its
+ * entries. */
+static bool was_emptied(struct balance balance)
+{
+    return balance.filled >= 0.05 && balance.emptied >= 0.03 &&
+           balance.emptied >= 0.05 * balance.filled &&
+           balance.pace_since < 0.15 * balance.pace_first;
 }
 
 /* How many bytes of table there are for each entry that is alive, at least; 0 when entries have no
@@ -123,19 +173,16 @@ static double table_per_entry(const struct ebb_study *study, const struct ebb_gr
 
 static double match_go(const struct ebb_study *study, const struct ebb_group *group)
 {
-    static const double ROOMY =
-        4000; /* no slot is larger than 300 bytes, no table less than 1/4 full */
+    /* No slot is larger than 300 bytes, and no table that grows less full than a quarter. */
+    static const double ROOMY = 4000;
     size_t last = study->n - 1;
     double tables = group->tables[last];
     if (!group->container || group->container->kind != EBB_CONTAINER_MAP ||
         tables < LEAST_TABLE / 2 || full_since(study, group) > study->span * 2 / 3 ||
         group->tables[study->n * 2 / 3] < 0.75 * tables)
         return 0;
-    struct balance balance = weigh(study, group);
-    if (balance.out >= 0.04 && balance.out >= 3 * balance.in)
-        return balance.out >= 0.1 ? 0.85 : 0.7;
-    if (balance.cleared)
-        return 0.75;
+    if (was_emptied(weigh(study, group)))
+        return 0.8;
     return table_per_entry(study, group) >= ROOMY ? 0.75 : 0;
 }
 
@@ -158,11 +205,11 @@ static void explain_go(const struct ebb_study *study, const struct ebb_group *gr
         ebb_evidence_say(words, "Its tables hold %s, and have not changed for %s.",
                          ebb_bytes(tables).text,
                          ebb_seconds(study->span - full_since(study, group)).text);
-    if (balance.out >= 0.04)
+    if (was_emptied(balance))
         ebb_evidence_say(words,
-                         "Since then %.0f ms of processor time went into taking entries out of "
-                         "maps with such keys, %.0f ms into putting any in.",
-                         1e3 * balance.out, 1e3 * balance.in);
+                         "Filling it took %.0f ms of processor time; since then %.0f ms went into "
+                         "taking entries out of maps with such keys, and hardly any into new ones.",
+                         1e3 * balance.filled, 1e3 * balance.emptied);
     ebb_advise(words,
                "No Go map gives back its tables, neither by delete nor by %s. Build a new "
                "one of what is left: `m2 := make(map[K]V, len(m)); for k, v := range m { "
