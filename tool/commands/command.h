@@ -6,6 +6,8 @@
 #ifndef EBB_TOOL_COMMANDS_COMMAND_H
 #define EBB_TOOL_COMMANDS_COMMAND_H
 
+#include "base/units.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -18,9 +20,9 @@ struct ebb_command {
 };
 
 /* Each defined in its own file of tool/commands/. */
-extern const struct ebb_command ebb_command_doctor, ebb_command_record, ebb_command_run, ebb_command_serve,
-    ebb_command_heap, ebb_command_allocs, ebb_command_threads, ebb_command_cpu, ebb_command_mutex,
-    ebb_command_block, ebb_command_goroutine, ebb_command_ps, ebb_command_top,
+extern const struct ebb_command ebb_command_doctor, ebb_command_record, ebb_command_run,
+    ebb_command_serve, ebb_command_heap, ebb_command_allocs, ebb_command_threads, ebb_command_cpu,
+    ebb_command_mutex, ebb_command_block, ebb_command_goroutine, ebb_command_ps, ebb_command_top,
     ebb_command_tree, ebb_command_peek, ebb_command_list, ebb_command_diff, ebb_command_flame;
 
 /* Shared by subcommands (common.c). */
@@ -38,8 +40,6 @@ unsigned long long ebb_parse_size(const char *text);
 /* Whether to colour `stream`: a terminal, TERM not "dumb", NO_COLOR unset. */
 bool ebb_use_colour(FILE *stream);
 
-/* "1.5 MiB", "12 B": at most 4 significant digits; `buffer` holds at least 16 bytes. Returns it. */
-char *ebb_format_bytes(double bytes, char buffer[static 16]);
 /* "4 min 10 s", "2.5 h", "3 days". Returns `buffer`. */
 char *ebb_format_duration(double seconds, char buffer[static 24]);
 

@@ -89,21 +89,6 @@ bool ebb_use_colour(FILE *stream)
            strcmp(terminal, "dumb") != 0;
 }
 
-char *ebb_format_bytes(double bytes, char buffer[static 16])
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-    size_t unit = 0;
-    double magnitude = fabs(bytes);
-    while (magnitude >= 1023.5 && unit + 1 < sizeof units / sizeof *units) {
-        magnitude /= 1024;
-        bytes /= 1024;
-        unit++;
-    }
-    int decimals = unit == 0 || magnitude >= 99.95 ? 0 : magnitude >= 9.995 ? 1 : 2;
-    snprintf(buffer, 16, "%.*f %s", decimals, bytes, units[unit]);
-    return buffer;
-}
-
 char *ebb_format_duration(double seconds, char buffer[static 24])
 {
     if (!isfinite(seconds))

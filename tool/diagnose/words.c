@@ -1,6 +1,8 @@
 /* See words.h. */
 #include "tool/diagnose/words.h"
 
+#include "base/units.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -45,22 +47,10 @@ void ebb_advise(struct ebb_words *words, const char *format, ...)
     va_end(arguments);
 }
 
-static int decimals(double magnitude)
-{
-    return magnitude >= 99.95 ? 0 : magnitude >= 9.995 ? 1 : 2;
-}
-
 struct ebb_quantity ebb_bytes(double bytes)
 {
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-    size_t unit = 0;
-    while (fabs(bytes) >= 1023.5 && unit + 1 < sizeof units / sizeof *units) {
-        bytes /= 1024;
-        unit++;
-    }
     struct ebb_quantity quantity;
-    snprintf(quantity.text, sizeof quantity.text, "%.*f %s", unit ? decimals(fabs(bytes)) : 0,
-             bytes, units[unit]);
+    ebb_format_bytes(bytes, quantity.text);
     return quantity;
 }
 
@@ -69,11 +59,11 @@ struct ebb_quantity ebb_count(double count)
     struct ebb_quantity quantity;
     double magnitude = fabs(count);
     if (magnitude >= 999500)
-        snprintf(quantity.text, sizeof quantity.text, "%.*f million", decimals(magnitude / 1e6),
+        snprintf(quantity.text, sizeof quantity.text, "%.*f million", ebb_decimals(magnitude / 1e6),
                  count / 1e6);
     else if (magnitude >= 9999.5)
-        snprintf(quantity.text, sizeof quantity.text, "%.*f thousand", decimals(magnitude / 1e3),
-                 count / 1e3);
+        snprintf(quantity.text, sizeof quantity.text, "%.*f thousand",
+                 ebb_decimals(magnitude / 1e3), count / 1e3);
     else
         snprintf(quantity.text, sizeof quantity.text, "%.*f", magnitude < 9.95 && magnitude > 0,
                  count);

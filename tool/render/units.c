@@ -1,34 +1,19 @@
 /* See units.h. */
 #include "tool/render/units.h"
 
+#include "base/units.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-struct scale {
-    double divisor;
-    const char *unit;
-};
-
-static struct scale bytes_scale(double bytes)
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-    struct scale scale = {1, units[0]};
-    for (size_t i = 1; i < sizeof units / sizeof *units && fabs(bytes) / scale.divisor >= 1023.5;
-         i++)
-        scale = (struct scale){scale.divisor * 1024, units[i]};
-    return scale;
-}
-
 /* Three significant digits; whole numbers without a fraction. */
-static void format_scaled(double bytes, struct scale scale, char number[static 32])
+static void format_scaled(double bytes, struct ebb_scale scale, char number[static 32])
 {
     double value = bytes / scale.divisor, magnitude = fabs(value);
     bool whole = fabs(magnitude - round(magnitude)) < 0.005;
-    int decimals = whole || scale.divisor <= 1 || magnitude >= 99.95 ? 0
-                   : magnitude >= 9.995                              ? 1
-                                                                     : 2;
+    int decimals = whole || scale.divisor <= 1 ? 0 : ebb_decimals(magnitude);
     snprintf(number, 32, "%.*f", decimals, value);
 }
 
@@ -37,7 +22,7 @@ char *ebb__bytes_text(double bytes, char buffer[static EBB__UNITS_BYTES])
     if (!isfinite(bytes))
         return strcpy(buffer, "unknown");
     char number[32];
-    struct scale scale = bytes_scale(bytes);
+    struct ebb_scale scale = ebb_scale_of(bytes);
     format_scaled(bytes, scale, number);
     snprintf(buffer, EBB__UNITS_BYTES, "%s %s", number, scale.unit);
     return buffer;
@@ -48,9 +33,9 @@ char *ebb__bytes_range_text(double low, double high, const char *suffix,
 {
     if (!isfinite(low) || !isfinite(high))
         return strcpy(buffer, "unknown");
-    struct scale scale = bytes_scale(fabs(high) > fabs(low) ? high : low);
+    struct ebb_scale scale = ebb_scale_of(fabs(high) > fabs(low) ? high : low);
     /* A low end far below the high one keeps its own unit. */
-    struct scale low_scale = fabs(low) * 10 < scale.divisor ? bytes_scale(low) : scale;
+    struct ebb_scale low_scale = fabs(low) * 10 < scale.divisor ? ebb_scale_of(low) : scale;
     char from[32], to[32];
     format_scaled(low, low_scale, from);
     format_scaled(high, scale, to);
