@@ -215,8 +215,10 @@ class Result:
         if first and scenario.marks and self.found == scenario.expected:
             self.site_right = self.at_mark(first)
         self.right = bool(report) and self.found == scenario.expected and self.site_right is not False
-        self.accused = [verdict for verdict in self.verdicts[1 if self.right else 0:]
-                        if scenario.healthy or self.accuses_wrongly(verdict)]
+        # What counts against precision: a first verdict that is wrong in anything, further ones that
+        # accuse what is healthy.
+        self.accused = [verdict for i, verdict in enumerate(self.verdicts)
+                        if (not self.right if i == 0 else self.accuses_wrongly(verdict))]
 
     def at_mark(self, verdict):
         site = verdict["site"]
@@ -226,7 +228,8 @@ class Result:
 
     def accuses_wrongly(self, verdict):
         """A further verdict on what is marked, or on what the header admits, accuses nobody."""
-        return not self.at_mark(verdict) and verdict["pattern"] not in self.scenario.also
+        return self.scenario.healthy or (not self.at_mark(verdict)
+                                         and verdict["pattern"] not in self.scenario.also)
 
     def site_text(self, verdict=None):
         verdict = verdict or (self.verdicts[0] if self.verdicts else None)
