@@ -49,6 +49,8 @@ static bool count(struct ebb_study *study, const struct ebb_cost_sample *sample,
         study->cpu.collect += sample->seconds;
     if (spot->labour == EBB_LABOUR_COLLECT_ASSIST)
         study->cpu.assist += sample->seconds;
+    if (spot->labour == EBB_LABOUR_INSERT)
+        study->cpu.insert += sample->seconds;
     return !place->nobody && spot->labour < EBB_LABOUR_COLLECT;
 }
 

@@ -160,6 +160,7 @@ struct ebb_study {
     struct ebb_moves EBB_VEC(struct ebb_move) moves;
     struct {
         double all, collect, assist; /* seconds of processor time, visits to profiles left out */
+        double insert;               /* into maps */
         double window;               /* 0: nobody looked */
     } cpu;
     double *scratch; /* for the trend functions */

@@ -20,11 +20,12 @@ static bool walks_in_vain(const struct ebb_hot *hot)
     return hot->iterate >= 0.2 && hot->other <= 0;
 }
 
-/* Seconds of clearing. To walk over a full map and delete little is how expired entries are found.
- */
-static double cleared(const struct ebb_hot *hot)
+/* Seconds of clearing. To walk over a full map and delete little is how expired entries are found,
+ * and to delete about as much as was put in is how every cache ends an entry. */
+static double cleared(const struct ebb_study *study, const struct ebb_hot *hot)
 {
-    bool by_hand = hot->remove > 0 && hot->remove >= 0.5 * hot->iterate;
+    bool by_hand = hot->remove > 0 && hot->remove >= 0.5 * hot->iterate &&
+                   hot->remove + hot->iterate >= 2 * study->cpu.insert;
     return hot->clear + (by_hand || walks_in_vain(hot) ? hot->remove + hot->iterate : 0);
 }
 
@@ -32,7 +33,7 @@ static double match(const struct ebb_study *study, const struct ebb_group *group
 {
     if (!group || !group->hot || study->cpu.window <= 0 || study->cpu.all <= 0)
         return 0;
-    double seconds = cleared(group->hot), share = seconds / study->cpu.all;
+    double seconds = cleared(study, group->hot), share = seconds / study->cpu.all;
     double least = group->hot->waited > 0.05 * study->cpu.window ? LEAST_SHARE / 2 : LEAST_SHARE;
     if (share < least || seconds < LEAST_SECONDS)
         return 0;
@@ -47,7 +48,7 @@ static void explain(const struct ebb_study *study, const struct ebb_group *group
 {
     char site[160];
     const struct ebb_hot *hot = group->hot;
-    double seconds = cleared(hot);
+    double seconds = cleared(study, hot);
     int minor = ebb_go_minor(study->evidence->go_version);
     ebb_summary(words, "%s clears a map over and over.", ebb_say_site(study, group, site));
     bool vain = hot->clear < hot->iterate && walks_in_vain(hot);
@@ -78,7 +79,7 @@ static void explain(const struct ebb_study *study, const struct ebb_group *group
 
 static double harm(const struct ebb_study *study, const struct ebb_group *group)
 {
-    return 1e3 * cleared(group->hot) / fmax(study->cpu.window, 1);
+    return 1e3 * cleared(study, group->hot) / fmax(study->cpu.window, 1);
 }
 
 const struct ebb_pattern ebb_pattern_map_clear_hot = {"map-clear-hot", match, explain, harm};
