@@ -48,6 +48,25 @@ static bool order(struct saved *saved, size_t count)
     return timed;
 }
 
+/* Go's heap profiles are as of a garbage collection: of several as of the same one, the first is
+ * enough. Takes the others out. */
+static void drop_repeated(struct ebb_files *files)
+{
+    size_t kept = 0;
+    uint64_t last = 0;
+    bool known = false;
+    for (size_t i = 0; i < files->saved_count; i++) {
+        struct ebb_go_stats stats = ebb__go_stats_of(files->saved[i].profile);
+        if (kept > 0 && known && stats.known && stats.num_gc == last)
+            ebb_profile_free(files->saved[i].profile);
+        else
+            files->saved[kept++] = files->saved[i];
+        known = stats.known;
+        last = stats.num_gc;
+    }
+    files->saved_count = kept;
+}
+
 /* Reads one file, gives it symbols where it has none, and drops the allocator's own frames. */
 static int read_one(const char *path, struct ebb_profile **result, struct ebb_error *error)
 {
@@ -90,6 +109,15 @@ static int read_all(struct ebb_files *files, char *const *paths, size_t count,
 static int make_evidence(struct ebb_files *files, char *const *paths, size_t count,
                          struct ebb_error *error)
 {
+    qsort(files->saved, count, sizeof *files->saved, by_time);
+    drop_repeated(files);
+    if (files->saved_count == 1 && count > 1)
+        return ebb_error_set(
+            error, -EINVAL,
+            "%s and the others are as of the same garbage collection, so they show "
+            "no growth; save them further apart, or from heap?gc=1",
+            paths[0]);
+    count = files->saved_count;
     bool timed = order(files->saved, count);
     struct ebb_evidence *evidence = ebb__ledger_evidence(files->ledger);
     evidence->target =

@@ -74,8 +74,8 @@ struct ebb_service {
 
     struct ebb_profile *first; /* the profile that opening took, until it is used */
     struct ebb_profile *newest_heap, *newest_goroutines; /* of the last look, when recording */
-    double start_s;            /* of the first observation; 0: none yet */
-    double moved_s;            /* when a collection was last seen */
+    double start_s;                                      /* of the first observation; 0: none yet */
+    double moved_s;                                      /* when a collection was last seen */
     int64_t collected_ns;      /* when the last one was, as the service's clock has it; 0: never */
     struct ebb_go_stats last;  /* of the newest heap */
     double goroutines_after_s; /* not before */
@@ -535,32 +535,15 @@ static int add_facts(const struct ebb_service *service, struct ebb_profile *prof
     return failed ? -ENOMEM : 0;
 }
 
-/* What the runtime holds of the system, which is what GOMEMLIMIT is held against. */
-static uint64_t held(const struct ebb_go_stats *stats)
-{
-    return stats->sys > stats->heap_released ? stats->sys - stats->heap_released : 0;
-}
-
-/* Memory and the tightest limit, from the kernel where it can be asked. */
+/* Memory and its limit, from the kernel where it can be asked; the runtime's own are in the heap
+ * profile. */
 static void sight_memory(struct ebb_service *service, struct ebb_sighting *sighting)
 {
-    const struct ebb_go_stats *stats = &service->last;
     if (service->pid && ebb_memory_read(service->pid, false, &sighting->memory) == 0) {
         ebb_limit_read(service->pid, &sighting->memory, &sighting->limit);
-    } else {
-        if (service->metrics)
-            read_metrics(service);
-        sighting->memory.rss = service->rss != UINT64_MAX ? service->rss : held(stats);
-    }
-    uint64_t limit = service->gomemlimit, used = held(stats);
-    uint64_t room = limit > used ? limit - used : 0;
-    const struct ebb_limit *other = &sighting->limit;
-    uint64_t other_room =
-        other->limit_bytes > other->used_bytes ? other->limit_bytes - other->used_bytes : 0;
-    if (limit != UINT64_MAX && (other->limit_bytes == UINT64_MAX || room < other_room)) {
-        sighting->limit = (struct ebb_limit){limit, used, "GOMEMLIMIT", ""};
-        snprintf(sighting->limit.detail, sizeof sighting->limit.detail,
-                 "GOMEMLIMIT of the Go runtime");
+    } else if (service->metrics) {
+        read_metrics(service);
+        sighting->memory.rss = service->rss;
     }
 }
 
@@ -779,12 +762,8 @@ static int add_observation(struct ebb_service *service, const struct ebb_profile
         service->start_s = now;
     struct ebb_sighting sighting = ebb__sighting_at(now - service->start_s);
     sighting.goroutines = goroutines;
-    if (service->last.known) {
+    if (service->last.known)
         sight_memory(service, &sighting);
-        sighting.totals.allocs = service->last.mallocs;
-        sighting.totals.frees = service->last.frees;
-        sighting.totals.alloc_bytes = service->last.total_alloc;
-    }
     code = ebb__ledger_add(service->ledger, heap, &sighting, service->shown, error);
     put_away(service, goroutines, &service->newest_goroutines);
     return code;
@@ -949,6 +928,21 @@ static void read_waits(struct ebb_service *service)
 
 /* ---- the course of it ---- */
 
+static void say_cautions(struct ebb_service *service)
+{
+    struct ebb_evidence *evidence = ebb__ledger_evidence(service->ledger);
+    if (service->last.known && service->unnamed)
+        caution(service, "the service does not name its addresses (/debug/pprof/symbol is "
+                         "missing), so what its maps do is unknown");
+    if (service->stale)
+        caution(service, "the heap is as of the last garbage collection, none came for a while, "
+                         "and --no-gc forbids asking for one");
+    if (evidence->gc_forced)
+        caution(service, "garbage collections were asked for, because none came by itself for "
+                         "a while");
+    write_cautions(service);
+}
+
 /* Gives the service up: `code` and the line say why. See ebb__service_observe. */
 static int give_up(struct ebb_service *service, int code, struct ebb_error *error)
 {
@@ -966,7 +960,7 @@ static int give_up(struct ebb_service *service, int code, struct ebb_error *erro
                          "%s: stopped answering before anything could be told apart; look "
                          "again when it runs",
                          name)
-                   : ebb_error_set(error, code, "%.400s, too early to tell anything; look again",
+                   : ebb_error_set(error, code, "%.400s (too early to tell anything); look again",
                                    why.text);
     }
     if (code == -ECONNREFUSED) {
@@ -984,16 +978,18 @@ static int give_up(struct ebb_service *service, int code, struct ebb_error *erro
                                 "the service restarted after %.0f s, and this is what was seen "
                                 "before it did",
                                 seen_s);
-        ebb_error_set(error, code,
-                      "%s: restarted after %.0f s; the report is about the time before, look again "
-                      "for the time since",
-                      name, seen_s);
+        ebb_error_set(
+            error, code,
+            "%s: restarted after %.0f s (what was seen before is reported); look again for "
+            "the time since",
+            name, seen_s);
     } else {
         struct ebb_error why = *error;
         said = "the service could not be watched to the end of the window";
-        ebb_error_set(error, code, "%.400s; the report is about the time before", why.text);
+        ebb_error_set(error, code, "%.400s (what was seen before is reported)", why.text);
     }
     caution(service, said ? said : "the service could not be watched to the end of the window");
+    say_cautions(service);
     return code;
 }
 
@@ -1024,21 +1020,6 @@ int ebb__service_observe(struct ebb_service *service, struct ebb_error *error)
     if (service->costs && ebb__http_done(service->costs))
         end_costs(service);
     return 0;
-}
-
-static void say_cautions(struct ebb_service *service)
-{
-    struct ebb_evidence *evidence = ebb__ledger_evidence(service->ledger);
-    if (service->last.known && service->unnamed)
-        caution(service, "the service does not name its addresses (/debug/pprof/symbol is "
-                         "missing), so what its maps do is unknown");
-    if (service->stale)
-        caution(service, "the heap is as of the last garbage collection, none came for a while, "
-                         "and --no-gc forbids asking for one");
-    if (evidence->gc_forced)
-        caution(service, "garbage collections were asked for, because none came by itself for "
-                         "a while");
-    write_cautions(service);
 }
 
 int ebb__service_conclude(struct ebb_service *service, struct ebb_error *error)

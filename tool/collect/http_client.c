@@ -176,6 +176,7 @@ static void set_options(struct ebb_http_transfer *transfer, const char *url)
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, silence);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)TOTAL_S + silence);
+    curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)EBB_HTTP_LIMIT);
     if (http->direct)
         curl_easy_setopt(easy, CURLOPT_PROXY, "");
     if (http->ca)
@@ -275,7 +276,7 @@ static int describe(const struct ebb_http_transfer *transfer, struct ebb_error *
         transfer->detail[0] ? transfer->detail : curl_easy_strerror(transfer->result);
     double connected = 0;
     curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME, &connected);
-    if (transfer->too_large)
+    if (transfer->too_large || transfer->result == CURLE_FILESIZE_EXCEEDED)
         return ebb_error_set(error, -EFBIG,
                              "%s: the answer is larger than %zu MiB; that is no profile", shown,
                              EBB_HTTP_LIMIT >> 20);

@@ -93,19 +93,22 @@ static const char *intern(struct ebb_ledger *ledger, const char *text)
     return copy;
 }
 
-/* Code without a name is known by its place in its file. */
+/* Code without a name is known by its place in its file. What Go leaves unnamed in a text is its
+ * runtime's. */
 static const char *unnamed(struct ebb_ledger *ledger, const struct ebb_profile *profile,
                            const struct ebb_location *location)
 {
     char name[256];
     const struct ebb_mapping *mapping =
         location->mapping == EBB_NONE ? NULL : &profile->mappings[location->mapping];
-    if (mapping && location->address >= mapping->start) {
-        const char *file = ebb_profile_string(profile, mapping->file), *slash = strrchr(file, '/');
+    const char *file = mapping ? ebb_profile_string(profile, mapping->file) : "";
+    if (*file && location->address >= mapping->start) {
+        const char *slash = strrchr(file, '/');
         snprintf(name, sizeof name, "%.200s+0x%" PRIx64, slash ? slash + 1 : file,
                  location->address - mapping->start + mapping->offset);
     } else {
-        snprintf(name, sizeof name, "0x%" PRIx64, location->address);
+        snprintf(name, sizeof name, "%s0x%" PRIx64, ledger->any_go && !*file ? "runtime." : "",
+                 location->address);
     }
     return intern(ledger, name);
 }
@@ -242,7 +245,8 @@ static uint64_t block_size(const struct ebb_profile *profile, size_t sample,
     return objects > 0 ? (uint64_t)(bytes / objects) : 0;
 }
 
-static uint8_t kind_of(const struct ebb_ledger *ledger, uint32_t stack, const struct columns *columns)
+static uint8_t kind_of(const struct ebb_ledger *ledger, uint32_t stack,
+                       const struct columns *columns)
 {
     enum { ALLOCATOR_FRAMES = 4 }; /* the leaf end, where profilers show the allocator itself */
     if (columns->threads)
@@ -371,10 +375,12 @@ static int read_samples(struct ebb_ledger *ledger, const struct ebb_profile *pro
     return 0;
 }
 
-
 /* ---- what Go's runtime says ---- */
 
-#define GO_STAT(field, text) {text, offsetof(struct ebb_go_stats, field)}
+#define GO_STAT(field, text)                                                                       \
+    {                                                                                              \
+        text, offsetof(struct ebb_go_stats, field)                                                 \
+    }
 
 /* Sets the field that a comment "runtime.MemStats NAME = NUMBER" is about. */
 static void read_stat(struct ebb_go_stats *stats, const char *comment)
@@ -487,6 +493,33 @@ static void describe(struct ebb_ledger *ledger, const struct ebb_profile *profil
         evidence->kind = "go";
 }
 
+/* What Go's runtime knows takes the place of what nobody else said: its own memory, its counts, and
+ * the limit it was given where that is the tightest. The limit is held against what the runtime has
+ * of the system. */
+static void complete_observation(struct ebb_observation *observation, struct ebb_totals *totals)
+{
+    const struct ebb_go_stats *go = &observation->go;
+    if (!go->known)
+        return;
+    uint64_t held = go->sys > go->heap_released ? go->sys - go->heap_released : 0;
+    if (observation->memory.rss == UINT64_MAX)
+        observation->memory.rss = held;
+    if (totals->allocs == UINT64_MAX)
+        totals->allocs = go->mallocs;
+    if (totals->frees == UINT64_MAX)
+        totals->frees = go->frees;
+    if (totals->alloc_bytes == UINT64_MAX)
+        totals->alloc_bytes = go->total_alloc;
+
+    struct ebb_limit *limit = &observation->limit;
+    uint64_t room = go->gomemlimit > held ? go->gomemlimit - held : 0;
+    uint64_t other =
+        limit->limit_bytes > limit->used_bytes ? limit->limit_bytes - limit->used_bytes : 0;
+    if (go->gomemlimit != UINT64_MAX && (limit->limit_bytes == UINT64_MAX || room < other))
+        *limit =
+            (struct ebb_limit){go->gomemlimit, held, "GOMEMLIMIT", "GOMEMLIMIT of the Go runtime"};
+}
+
 int ebb__ledger_add(struct ebb_ledger *ledger, const struct ebb_profile *profile,
                     const struct ebb_sighting *sighting, const char *name, struct ebb_error *error)
 {
@@ -504,6 +537,8 @@ int ebb__ledger_add(struct ebb_ledger *ledger, const struct ebb_profile *profile
         .limit = sighting->limit,
         .go = ebb__go_stats_of(profile),
     };
+    struct ebb_totals totals = sighting->totals;
+    complete_observation(&observation, &totals);
     ledger->any_go |= observation.go.known;
     if (read_samples(ledger, profile, &columns, number) < 0 ||
         (sighting->goroutines &&
@@ -513,7 +548,7 @@ int ebb__ledger_add(struct ebb_ledger *ledger, const struct ebb_profile *profile
         return ebb_error_set(error, -ENOMEM, "%s: out of memory", name);
     describe(ledger, profile);
     sum_up(ledger, &observation, number);
-    set_exact(&observation, &sighting->totals);
+    set_exact(&observation, &totals);
     if (ebb_vec_push(&evidence->observations, observation) < 0)
         return ebb_error_set(error, -ENOMEM, "%s: out of memory", name);
     ebb_evidence_thin(evidence);
