@@ -41,6 +41,7 @@ static double peak_entries(const struct ebb_study *study, const struct ebb_group
 struct balance {
     double filled;     /* put in until the tables had their size */
     double emptied;    /* taken out since, by those who do little else */
+    double refilled;   /* put in since it was emptied */
     double pace_first; /* put in, per second of time: while it was filled */
     double pace_since; /* ... and since it was emptied */
 };
@@ -136,6 +137,7 @@ static struct balance weigh(const struct ebb_study *study, const struct ebb_grou
         else if (move->from_s >= emptied)
             since += move->seconds;
     }
+    balance.refilled = since;
     balance.pace_first = balance.filled / fmax(full - began, 1);
     balance.pace_since = since / fmax(study->span - emptied, 1);
     return balance;
@@ -145,8 +147,8 @@ static struct balance weigh(const struct ebb_study *study, const struct ebb_grou
  * entries. */
 static bool was_emptied(struct balance balance)
 {
-    return balance.filled >= 0.05 && balance.emptied >= 0.03 &&
-           balance.emptied >= 0.05 * balance.filled &&
+    return balance.filled >= 0.05 && balance.emptied >= 0.02 &&
+           balance.emptied >= 0.03 * balance.filled && balance.emptied >= 2 * balance.refilled &&
            balance.pace_since < 0.15 * balance.pace_first;
 }
 
