@@ -226,7 +226,8 @@ static void assert_not_opened(char *const *words, size_t count, const char *says
 
 static void test_refusals(void **state)
 {
-    char missing[] = "/no/such/file", url[] = "http://127.0.0.1:6060";
+    char missing[] = "/no/such/file", url[] = "http://127.0.0.1:6060",
+         bad_url[] = "http://host:port";
     char *good = save(*state, "a", &(struct saved){.time_ns = 1, .live = 1, .allocated = 1});
     char *text = scratch_text("%s/text", (char *)*state);
     char *cpu = scratch_text("%s/cpu.pb.gz", (char *)*state);
@@ -241,7 +242,8 @@ static void test_refusals(void **state)
     assert_not_opened((char *[]){good, missing}, 2, missing);
     assert_not_opened((char *[]){text}, 1, text);
     assert_not_opened((char *[]){good, cpu}, 2, "not a heap profile");
-    assert_not_opened((char *[]){url}, 1, "HTTP");
+    assert_not_opened((char *[]){bad_url}, 1, "http://HOST:PORT");
+    assert_not_opened((char *[]){url, good}, 2, "one service at a time");
     assert_not_opened(NULL, 0, "nothing to look at");
 }
 

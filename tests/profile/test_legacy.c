@@ -304,6 +304,52 @@ static void damaged_files_are_survived(void **state)
     }
 }
 
+/* Whether exactly one comment is this one. */
+static bool has_comment(const struct ebb_profile *profile, const char *comment)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < profile->comment_count; i++)
+        count += strcmp(text_of(profile, profile->comments[i]), comment) == 0;
+    return count == 1;
+}
+
+static void runtime_numbers_become_comments(void **state)
+{
+    (void)state;
+    struct ebb_profile *profile = read_text("heap profile: 1: 16 [1: 16] @ heap/1048576\n"
+                                            "1: 16 [1: 16] @ 0x401001\n"
+                                            "# NumGC = 99\n"
+                                            "\n"
+                                            "# runtime.MemStats\n"
+                                            "# HeapAlloc = 2213144\n"
+                                            "# Stack = 589824 / 589824\n"
+                                            "# LastGC = 1795273099307642028\n"
+                                            "# PauseNs = [251684 201410]\n"
+                                            "# NumGC = 5\n"
+                                            "# GCCPUFraction = 0.0017\n"
+                                            "# DebugGC = false\n"
+                                            "#  = 3\n"
+                                            "# Sys = \n");
+    assert_int_equal(profile->comment_count, 4);
+    assert_true(has_comment(profile, "runtime.MemStats HeapAlloc = 2213144"));
+    assert_true(has_comment(profile, "runtime.MemStats LastGC = 1795273099307642028"));
+    assert_true(has_comment(profile, "runtime.MemStats NumGC = 5"));
+    assert_true(has_comment(profile, "runtime.MemStats GCCPUFraction = 0.0017"));
+    assert_int_equal(profile->time_ns, 1795273099307642028);
+    /* All that was allocated is live, and still Go counts both. */
+    assert_int_equal(profile->type_count, 4);
+    assert_int_equal(ebb_profile_add_comment(profile, "go version go1.19.8"), 0);
+    assert_true(has_comment(profile, "go version go1.19.8"));
+    assert_true(has_comment(profile, "runtime.MemStats NumGC = 5"));
+    ebb_profile_free(profile);
+
+    profile = read_text("heap profile: 1: 16 [1: 16] @ heap/1048576\n1: 16 [1: 16] @ 0x401001\n"
+                        "# NumGC = 5\n");
+    assert_int_equal(profile->comment_count, 0);
+    assert_int_equal(profile->type_count, 2);
+    ebb_profile_free(profile);
+}
+
 int test_legacy(void)
 {
     const struct CMUnitTest tests[] = {
@@ -311,6 +357,7 @@ int test_legacy(void)
         cmocka_unit_test(tcmalloc_samples_are_scaled),
         cmocka_unit_test(jemalloc_is_read),
         cmocka_unit_test(go_texts_bring_their_names),
+        cmocka_unit_test(runtime_numbers_become_comments),
         cmocka_unit_test(contention_is_in_nanoseconds),
         cmocka_unit_test(headers_choose_scale_and_types),
         cmocka_unit_test(mappings_are_found),

@@ -6,7 +6,8 @@
 #include <stddef.h>
 
 /* Replaces the type arguments of generics by "...": protocol buffers write
- * "pkg.(*Map[go.shape.string,go.shape.int]).Store", texts "pkg.(*Map[...]).Store". In place; returns
+ * "pkg.(*Map[go.shape.string,go.shape.int]).Store", texts "pkg.(*Map[...]).Store". In place (so what
+ * is shorter than the dots stays); returns
  * `name`. O(length). */
 char *ebb__go_name_normalise(char *name);
 
