@@ -19,10 +19,28 @@
  * Parameters
  *
  *     EBB_MAP_NAME              the type is `struct NAME`, its functions NAME_...
- *     EBB_MAP_KEY, EBB_MAP_VALUE    types; both are copied by assignment
- *     EBB_MAP_HASH(key, seed)   64 well-mixed bits; default: ebb_hash_integer, for integers and
- *                               pointers. ebb/hash.h has others for structs, arrays and texts
+ *     EBB_MAP_VALUE             a type; values are copied by assignment
+ *
+ *   and one kind of keys:
+ *
+ *     EBB_MAP_KEY               any type, copied by assignment; as it is for integers and pointers,
+ *                               with EBB_MAP_HASH and EBB_MAP_EQUAL for others
+ *     EBB_MAP_STR_KEYS          struct ebb_str (ebb/str.h); the bytes stay the caller's and must
+ *                               outlive the entry
+ *     EBB_MAP_OWNED_STR_KEYS    struct ebb_str; an entry that is added gets a copy of the bytes
+ *                               (NUL-terminated, from the map's allocator), which goes with it
+ *     EBB_MAP_BYTES_KEYS        a number: arrays of so many bytes, `struct NAME_key {bytes[]}`
+ *     EBB_MAP_STRUCT_KEYS       a struct type without padding, hashed and compared as bytes
+ *
+ *   and what is seldom needed:
+ *
+ *     EBB_MAP_HASH(key, seed)   64 well-mixed bits; default: ebb_hash_integer. ebb/hash.h has others
  *     EBB_MAP_EQUAL(a, b)       default: a == b
+ *     EBB_MAP_SAME(a, b)        whether two equal keys are one and the same, told without reading
+ *                               what they point to; default: EBB_MAP_EQUAL. With it, and a hash that
+ *                               does not read it either, entries may go while a walk is at them
+ *     EBB_MAP_COPY_KEY(place)   makes the key at `place`, an assigned copy of the one given, the
+ *                               map's own; false: out of memory. Keys given then stay the caller's
  *     EBB_MAP_DROP_KEY(key), EBB_MAP_DROP_VALUE(value)
  *                               what is done with an entry that goes; default: nothing
  *
@@ -33,10 +51,12 @@
  *     size_t NAME_len(const M *)
  *     V *NAME_get(const M *, K)          NULL: not there
  *     bool NAME_has(const M *, K)
- *     int NAME_put(M *, K, V)            adds or replaces; takes the key over, and drops it again
- *                                        when there is one like it. 0 or -ENOMEM (nothing changed)
+ *     int NAME_put(M *, K, V)            adds or replaces; takes the key over (unless keys are
+ *                                        copied), and drops it again when there is one like it.
+ *                                        0 or -ENOMEM (nothing changed)
  *     {V *value; bool inserted} NAME_get_or_put(M *, K, V)
- *                                        value NULL: out of memory
+ *                                        value NULL: out of memory; not inserted: key and value
+ *                                        stay the caller's
  *     bool NAME_delete(M *, K)           false: was not there
  *     bool NAME_take(M *, K, V *)        deletes, and hands the value over
  *     void NAME_clear(M *, enum ebb_clear)
@@ -46,7 +66,11 @@
  *     void NAME_compact(M *)             the smallest table that will do, now
  *     bool NAME_maintain(M *, uint64_t budget_ns)
  *                                        goes on with growing or shrinking; true: there is more
- *     int NAME_clone(const M *, M *)     a copy, entry by entry, with a seed of its own
+ *     int NAME_clone(const M *, M *)     a copy, entry by entry, with a seed of its own. 0 or
+ *                                        -ENOMEM. There is none for maps that drop values, or keys
+ *                                        that they do not copy
+ *     bool NAME_iter_delete(struct NAME_iter *)
+ *                                        deletes the entry a walk is at (`it` of the foreach)
  *     struct ebb_map_stats NAME_stats(const M *)
  *
  * Promises
@@ -60,6 +84,14 @@
  *   - Pointers to values and keys are good until the next put or delete.
  *   - Iterating while the map changes: an entry deleted before it is reached is not produced, one
  *     added may be, none is produced twice, and all others are produced once. The order is random.
+ *   - Fail-fast maps (an option, for debugging) end a walk instead when an entry was added or deleted
+ *     other than by NAME_iter_delete; the iterator then says `modified`:
+ *
+ *         struct scores_iter it = scores_iter_begin(&map);
+ *         while (scores_iter_next(&it))
+ *             ...
+ *         assert(!it.modified);
+ *         scores_iter_end(&it);
  *
  * Thread-safety: several threads may read at once (get, has, len, iterate); writing excludes all
  * others. Cost: O(1) for every operation on one entry, in the worst case too, given a good hash.
@@ -68,9 +100,11 @@
 #include <ebb/allocator.h>
 #include <ebb/hash.h>
 #include <ebb/impl/table.h>
+#include <ebb/str.h>
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #ifndef EBB_MAP_H
 #define EBB_MAP_H
@@ -85,9 +119,13 @@ struct ebb_map_options {
     uint64_t seed;                         /* 0: random */
     bool no_shrink;                        /* keep the table's size when entries go */
     bool huge_pages; /* large tables: faster by a third, single operations may take milliseconds */
+    bool fail_fast;  /* walks end when the map changes under them */
+    /* Called when the map is to grow beyond `warn_len` entries (0: never), and whenever it has
+     * doubled since. Must not touch the map. */
+    size_t warn_len;
+    void (*warn)(void *context, const char *name, size_t len);
+    void *warn_context;
 };
-
-enum ebb_clear { EBB_KEEP, EBB_RELEASE };
 
 struct ebb_map_stats {
     size_t len;
@@ -112,6 +150,9 @@ uint64_t ebb__now_ns(void);
     for (struct NAME##_iter it __attribute__((cleanup(NAME##_iter_end))) = NAME##_iter_begin(map); \
          NAME##_iter_next(&it);)
 
+#define EBB__JOIN2(a, b) a##b
+#define EBB__JOIN(a, b)  EBB__JOIN2(a, b)
+
 #define EBB__LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #define EBB__UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 #define EBB__HOT                 static inline __attribute__((always_inline, unused))
@@ -130,19 +171,65 @@ static inline uint64_t ebb__reverse_bits(uint64_t word)
 
 #ifdef EBB_MAP_NAME
 
+#if defined EBB_MAP_STR_KEYS || defined EBB_MAP_OWNED_STR_KEYS
+#define EBB_MAP_KEY             struct ebb_str
+#define EBB_MAP_HASH(key, seed) ebb_str_hash(key, seed)
+#define EBB_MAP_EQUAL(a, b)     ebb_str_equal(a, b)
+#define EBB_MAP_SAME(a, b)      ((a).data == (b).data && (a).len == (b).len)
+#elif defined EBB_MAP_BYTES_KEYS
+struct EBB__JOIN(EBB_MAP_NAME, _key) {
+    unsigned char bytes[EBB_MAP_BYTES_KEYS];
+};
+#define EBB_MAP_KEY struct EBB__JOIN(EBB_MAP_NAME, _key)
+#elif defined EBB_MAP_STRUCT_KEYS
+#define EBB_MAP_KEY EBB_MAP_STRUCT_KEYS
+#ifdef __cplusplus
+static_assert(__has_unique_object_representations(EBB_MAP_KEY), "keys must have no padding");
+#endif
+#endif
+#if defined EBB_MAP_BYTES_KEYS || defined EBB_MAP_STRUCT_KEYS
+#define EBB_MAP_HASH(key, seed) ebb_hash_bytes(&(key), sizeof(key), seed)
+#define EBB_MAP_EQUAL(a, b)     (memcmp(&(a), &(b), sizeof(a)) == 0)
+#endif
+
 #ifndef EBB_MAP_HASH
 #define EBB_MAP_HASH(key, seed) ebb_hash_integer((uint64_t)(uintptr_t)(key), seed)
 #endif
 #ifndef EBB_MAP_EQUAL
 #define EBB_MAP_EQUAL(a, b) ((a) == (b))
 #endif
-#if defined EBB_MAP_DROP_KEY || defined EBB_MAP_DROP_VALUE
+#ifndef EBB_MAP_SAME
+#define EBB_MAP_SAME(a, b) EBB_MAP_EQUAL(a, b)
+#endif
+
+#if defined EBB_MAP_OWNED_STR_KEYS
+#define EBB__MAP_COPY_KEY(map, place) ebb__str_copy(place, (map)->table.allocator)
+#define EBB__MAP_DROP_KEY(map, place) ebb__str_drop(place, (map)->table.allocator)
+#define EBB__MAP_DROP_GIVEN(map, key) (void)(key)
+#elif defined EBB_MAP_COPY_KEY
+#define EBB__MAP_COPY_KEY(map, place) EBB_MAP_COPY_KEY(place)
+#define EBB__MAP_DROP_GIVEN(map, key) (void)(key)
+#else
+#define EBB__MAP_COPY_KEY(map, place) true
+#define EBB__MAP_DROP_GIVEN(map, key) EBB__MAP_DROP_KEY(map, &(key))
+#endif
+#ifndef EBB__MAP_DROP_KEY
+#ifdef EBB_MAP_DROP_KEY
+#define EBB__MAP_DROP_KEY(map, place) EBB_MAP_DROP_KEY(*(place))
+#else
+#define EBB__MAP_DROP_KEY(map, place) (void)(place)
+#endif
+#endif
+
+#if defined EBB_MAP_DROP_KEY || defined EBB_MAP_OWNED_STR_KEYS || defined EBB_MAP_DROP_VALUE
 #define EBB__MAP_DROPS 1
 #else
 #define EBB__MAP_DROPS 0
 #endif
-#ifndef EBB_MAP_DROP_KEY
-#define EBB_MAP_DROP_KEY(key) (void)(key)
+#if defined EBB_MAP_DROP_VALUE || (defined EBB_MAP_DROP_KEY && !defined EBB_MAP_COPY_KEY)
+#define EBB__MAP_CLONES 0
+#else
+#define EBB__MAP_CLONES 1
 #endif
 #ifndef EBB_MAP_DROP_VALUE
 #define EBB_MAP_DROP_VALUE(value) (void)(value)
@@ -157,6 +244,16 @@ static inline uint64_t ebb__reverse_bits(uint64_t word)
 #undef EBB_MAP_EQUAL
 #undef EBB_MAP_DROP_KEY
 #undef EBB_MAP_DROP_VALUE
+#undef EBB_MAP_SAME
+#undef EBB_MAP_COPY_KEY
+#undef EBB_MAP_STR_KEYS
+#undef EBB_MAP_OWNED_STR_KEYS
+#undef EBB_MAP_BYTES_KEYS
+#undef EBB_MAP_STRUCT_KEYS
+#undef EBB__MAP_COPY_KEY
+#undef EBB__MAP_DROP_KEY
+#undef EBB__MAP_DROP_GIVEN
 #undef EBB__MAP_DROPS
+#undef EBB__MAP_CLONES
 
 #endif

@@ -95,6 +95,8 @@ static int grow_block(struct ebb__table *table, const struct ebb__layout *layout
             kept = part == SLOTS && table->capacity == 1 && layout->slot_bytes
                        ? table->first_slots * layout->slot_bytes
                        : table->capacity * bytes;
+            size_t room = buckets * bytes; /* less when a block shrinks */
+            kept = kept < room ? kept : room;
             memcpy(memory + next.at[part], old + now.at[part], kept);
         }
         if (part != SLOTS)
@@ -208,8 +210,18 @@ void ebb__table_set_limits(struct ebb__table *table)
     table->grow_at = table->capacity == 0 ? 0
                      : full == 1          ? table->first_slots
                                           : whole * EBB__MAX_LOAD;
+    if (table->warn_at < table->grow_at)
+        table->grow_at = table->warn_at;
     bool small = buckets <= EBB__AT_ONCE / 2 || buckets <= table->least_buckets;
     table->shrink_at = small || table->no_shrink ? 0 : buckets * EBB__MAX_LOAD / EBB__SHRINK;
+}
+
+bool ebb__table_warn(struct ebb__table *table)
+{
+    table->warn_at = table->count * 2;
+    ebb__table_set_limits(table);
+    table->warn(table->warn_context, table->name, table->count);
+    return table->count >= table->grow_at;
 }
 
 void ebb__table_postpone_growth(struct ebb__table *table)
@@ -250,8 +262,12 @@ void ebb__table_trim(struct ebb__table *table, const struct ebb__layout *layout)
 void ebb__table_trim_all(struct ebb__table *table, const struct ebb__layout *layout)
 {
     size_t buckets = ebb__table_buckets(table);
-    if (!table->paged)
+    if (!table->paged) {
+        size_t full = table->mask / EBB__GROUP + 1; /* splits go on without asking for room */
+        if (full < table->capacity)
+            (void)grow_block(table, layout, full, EBB__GROUP);
         return;
+    }
     for (int part = 0; part < PARTS; part++)
         discard(table, (enum part)part, layout, buckets, table->touched);
     table->touched = buckets;
@@ -366,15 +382,47 @@ void ebb__node_free(struct ebb__table *table, const struct ebb__layout *layout,
 static const uint8_t no_fingerprints[EBB__GROUP] __attribute__((aligned(EBB__GROUP)));
 static uint8_t no_filter[1];
 
-void ebb__table_init(struct ebb__table *table, const struct ebb_allocator *allocator, uint64_t seed)
+/* An empty table in place of any other. */
+static void make_empty(struct ebb__table *table)
 {
+    table->fingerprints = (uint8_t *)no_fingerprints; /* never written: the first insert grows */
+    table->filters = no_filter;
+    table->slots = NULL;
+    table->chains = NULL;
+    table->slabs = NULL;
+    table->end = EBB__GROUP;
+    table->mask = table->half_mask = table->count = table->grow_at = table->shrink_at = 0;
+    table->first_slots = table->capacity = table->touched = table->least_buckets = 0;
+    table->nodes = 0;
+    table->paged = false;
+    table->moves++;
+}
+
+void ebb__table_begin(struct ebb__table *table, const struct ebb_map_options *options)
+{
+    static const struct ebb_map_options defaults;
+    if (!options)
+        options = &defaults;
     *table = (struct ebb__table){
-        .fingerprints = (uint8_t *)no_fingerprints, /* never written: the first insert grows */
-        .filters = no_filter,
-        .end = EBB__GROUP,
-        .seed = seed,
-        .allocator = allocator ? allocator : &ebb_allocator_default,
+        .seed = options->seed ? options->seed : ebb__random_seed(),
+        .allocator = options->allocator ? options->allocator : &ebb_allocator_default,
+        .no_shrink = options->no_shrink,
+        .huge = options->huge_pages,
+        .fail_fast = options->fail_fast,
+        .name = options->name,
+        .warn_at = options->warn && options->warn_len ? options->warn_len : SIZE_MAX,
+        .warn = options->warn,
+        .warn_context = options->warn_context,
     };
+    make_empty(table);
+}
+
+void ebb__table_begin_like(struct ebb__table *table, const struct ebb__table *other)
+{
+    *table = *other;
+    table->seed = ebb__random_seed();
+    table->deletes = table->moves = 0;
+    make_empty(table);
 }
 
 void ebb__table_free(struct ebb__table *table, const struct ebb__layout *layout)
@@ -396,13 +444,7 @@ void ebb__table_free(struct ebb__table *table, const struct ebb__layout *layout)
         struct block block = lay_out(layout, table->capacity, table->first_slots);
         allocator->release(allocator->context, table->fingerprints, block.size, block.alignment);
     }
-    uint64_t deletes = table->deletes, moves = table->moves + 1, seed = table->seed;
-    bool no_shrink = table->no_shrink, huge = table->huge;
-    ebb__table_init(table, allocator, seed);
-    table->deletes = deletes;
-    table->moves = moves;
-    table->no_shrink = no_shrink;
-    table->huge = huge;
+    make_empty(table);
 }
 
 size_t ebb__table_bytes(const struct ebb__table *table, const struct ebb__layout *layout)
@@ -457,4 +499,16 @@ uint64_t ebb__random_seed(void)
     x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
     return x ^ (x >> 31);
+}
+
+uint64_t ebb__secret;
+
+uint64_t ebb__draw_secret(void)
+{
+    uint64_t none = 0, drawn = ebb__random_seed() | 1;
+    /* Of threads that come at the same time the first one wins. */
+    return __atomic_compare_exchange_n(&ebb__secret, &none, drawn, false, __ATOMIC_RELAXED,
+                                       __ATOMIC_RELAXED)
+               ? drawn
+               : none;
 }

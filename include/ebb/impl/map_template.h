@@ -4,16 +4,40 @@
  * What depends on no type is in the library (table.c). What is here is either hot, and inlined into
  * the caller, or marked EBB__COLD and compiled once per type: growing, shrinking, chains. */
 
-#define EBB__JOIN2(a, b) a##b
-#define EBB__JOIN(a, b)  EBB__JOIN2(a, b)
-#define M(suffix)        EBB__JOIN(EBB_MAP_NAME, suffix)
-#define KEY              M(_key_type)
-#define VALUE            M(_value_type)
+#define M(suffix) EBB__JOIN(EBB_MAP_NAME, suffix)
+#define KEY       M(_key_type)
+#define VALUE     M(_value_type)
+
+/* ---- entries ----
+ *
+ * All that depends on whether the sizes of keys and values are known to the compiler. If they are,
+ * entries are copied by assignment; if not (ebb/dynmap.h), their sizes are in the map, and keys and
+ * values are passed by address. An ARG is what functions take, LOAD makes one of a place, SET_
+ * writes one to a place. */
+#ifndef EBB__MAP_DYNAMIC
 
 typedef EBB_MAP_KEY KEY;
 typedef EBB_MAP_VALUE VALUE;
 
-/* ---- layout ---- */
+struct EBB_MAP_NAME {
+    struct ebb__table table;
+};
+
+struct M(_put_result) {
+    VALUE *value; /* NULL: out of memory */
+    bool inserted;
+};
+
+struct M(_iter) {
+    const KEY *key; /* of the entry produced; a copy, good until the next step */
+    VALUE *value;   /* in the map; good until the map changes */
+    bool modified;  /* the walk of a fail-fast map ended because the map had changed */
+
+    struct EBB_MAP_NAME *map;
+    struct ebb__walk walk;
+    KEY keys[EBB__GROUP];
+    KEY *more; /* copies that found no room above; malloc'ed */
+};
 
 /* One slot, when keys and values lie side by side. */
 struct M(_slot) {
@@ -43,39 +67,114 @@ static const struct ebb__layout M(__layout) = {
     /* slot_bytes   */ M(__apart) ? 0 : M(__slot_bytes),
 };
 
-struct EBB_MAP_NAME {
-    struct ebb__table table;
-};
+#define KEY_ARG                   KEY
+#define VALUE_ARG                 VALUE
+#define LOAD(place)               (*(place))
+#define SET_KEY(map, to, key)     (*(to) = (key))
+#define SET_VALUE(map, to, value) (*(to) = (value))
+#define LAYOUT(map)               (&M(__layout))
+#define SLOT_BYTES(map)           ((size_t)M(__slot_bytes))
+#define STACK_NODE(map)                                                                            \
+    ((struct ebb__node *)__builtin_alloca_with_align(M(__node_bytes), 8 * M(__alignment)))
+#define KEY_BYTES(map)         sizeof(KEY)
+#define NEAR(it)               EBB__GROUP
+#define HASH(map, key)         EBB_MAP_HASH(key, (map)->table.seed)
+#define EQUAL(map, a, b)       EBB_MAP_EQUAL(a, b)
+#define SAME(map, a, b)        EBB_MAP_SAME(a, b)
+#define COPY_KEY(map, place)   EBB__MAP_COPY_KEY(map, place)
+#define DROP_KEY(map, place)   EBB__MAP_DROP_KEY(map, place)
+#define DROP_VALUE(map, place) EBB_MAP_DROP_VALUE(*(place))
+#define DROPS(map)             EBB__MAP_DROPS
+/* A key that was given to be stored, when there is one like it already. */
+#define DROP_GIVEN(map, key) EBB__MAP_DROP_GIVEN(map, key)
 
-struct M(_put_result) {
-    VALUE *value; /* NULL: out of memory */
-    bool inserted;
-};
-
-EBB__HOT char *M(__bucket)(const struct EBB_MAP_NAME *map, size_t home)
+EBB__HOT KEY *M(__key)(const struct EBB_MAP_NAME *map, char *bucket, unsigned lane)
 {
-    return map->table.slots + home * M(__slot_bytes);
-}
-
-EBB__HOT KEY *M(__key)(char *bucket, unsigned lane)
-{
+    (void)map;
     return (KEY *)(bucket + lane * (M(__apart) ? sizeof(KEY) : M(__slot_bytes)));
 }
 
-EBB__HOT VALUE *M(__value)(char *bucket, unsigned lane)
+EBB__HOT VALUE *M(__value)(const struct EBB_MAP_NAME *map, char *bucket, unsigned lane)
 {
+    (void)map;
     return M(__apart) ? (VALUE *)(bucket + EBB__GROUP * sizeof(KEY)) + lane
                       : &((struct M(_slot) *)bucket + lane)->value;
 }
 
-EBB__HOT struct M(_slot) * M(__node_slot)(struct ebb__node *node, unsigned i)
+EBB__HOT KEY *M(__node_key)(const struct EBB_MAP_NAME *map, struct ebb__node *node, unsigned i)
 {
-    return (struct M(_slot) *)((char *)node + M(__node_slots)) + i;
+    (void)map;
+    return &((struct M(_slot) *)((char *)node + M(__node_slots)) + i)->key;
 }
 
-EBB__HOT uint64_t M(__hash)(const struct EBB_MAP_NAME *map, KEY key)
+EBB__HOT VALUE *M(__node_value)(const struct EBB_MAP_NAME *map, struct ebb__node *node, unsigned i)
 {
-    return EBB_MAP_HASH(key, map->table.seed);
+    (void)map;
+    return &((struct M(_slot) *)((char *)node + M(__node_slots)) + i)->value;
+}
+
+#else
+
+typedef void KEY;
+typedef void VALUE;
+
+#define KEY_ARG                   const void *
+#define VALUE_ARG                 const void *
+#define LOAD(place)               ((const void *)(place))
+#define SET_KEY(map, to, key)     memmove(to, key, (map)->type.key_size)
+#define SET_VALUE(map, to, value) memmove(to, value, (map)->type.value_size)
+#define LAYOUT(map)               (&(map)->layout)
+#define SLOT_BYTES(map)           ((map)->layout.bucket_bytes / EBB__GROUP)
+#define STACK_NODE(map)           ((struct ebb__node *)__builtin_alloca((map)->layout.node_bytes))
+#define KEY_BYTES(map)            ((map)->type.key_size)
+#define NEAR(it)                  ((it)->near)
+#define HASH(map, key)            ebb__dynmap_hash(map, key)
+#define EQUAL(map, a, b)          ebb__dynmap_equal(map, a, b)
+#define SAME(map, a, b)           (memcmp(a, b, (map)->type.key_size) == 0)
+#define COPY_KEY(map, place)      ebb__dynmap_copy_key(map, place)
+#define DROP_KEY(map, place)      ebb__dynmap_drop_key(map, place)
+#define DROP_VALUE(map, place)    ebb__dynmap_drop_value(map, place)
+#define DROPS(map)                ((map)->type.drop_key || (map)->type.drop_value)
+#define DROP_GIVEN(map, key)      ebb__dynmap_drop_given(map, key)
+
+EBB__HOT void *M(__key)(const struct EBB_MAP_NAME *map, char *bucket, unsigned lane)
+{
+    return bucket + lane * map->key_stride;
+}
+
+EBB__HOT void *M(__value)(const struct EBB_MAP_NAME *map, char *bucket, unsigned lane)
+{
+    return bucket + map->values_at + lane * map->value_stride;
+}
+
+EBB__HOT void *M(__node_key)(const struct EBB_MAP_NAME *map, struct ebb__node *node, unsigned i)
+{
+    return (char *)node + map->layout.node_slots + i * map->node_stride;
+}
+
+EBB__HOT void *M(__node_value)(const struct EBB_MAP_NAME *map, struct ebb__node *node, unsigned i)
+{
+    return (char *)M(__node_key)(map, node, i) + map->node_value_at;
+}
+
+#endif
+
+EBB__HOT char *M(__bucket)(const struct EBB_MAP_NAME *map, size_t home)
+{
+    return map->table.slots + home * SLOT_BYTES(map);
+}
+
+/* The i-th key that a walk copied. */
+EBB__HOT KEY *M(__copied)(struct M(_iter) * it, unsigned i)
+{
+    if (i < NEAR(it))
+        return (KEY *)((char *)it->keys + i * KEY_BYTES(it->map));
+    return (KEY *)((char *)it->more + (i - NEAR(it)) * KEY_BYTES(it->map));
+}
+
+EBB__HOT uint64_t M(__hash)(const struct EBB_MAP_NAME *map, KEY_ARG key)
+{
+    return HASH(map, key);
 }
 
 /* ---- finding ---- */
@@ -87,14 +186,15 @@ struct M(__place) {
     unsigned lane;
 };
 
-static EBB__COLD bool M(__find_in_chain)(const struct EBB_MAP_NAME *map, KEY key,
+static EBB__COLD bool M(__find_in_chain)(const struct EBB_MAP_NAME *map, KEY_ARG key, bool same,
                                          uint8_t fingerprint, struct M(__place) * place)
 {
     for (struct ebb__node *node = map->table.chains[place->home / EBB__GROUP]; node;
          node = node->next)
         for (unsigned i = 0; i < EBB__NODE_SLOTS; i++)
             if (node->fingerprints[i] == fingerprint &&
-                EBB_MAP_EQUAL(M(__node_slot)(node, i)->key, key)) {
+                (same ? SAME(map, LOAD(M(__node_key)(map, node, i)), key)
+                      : EQUAL(map, LOAD(M(__node_key)(map, node, i)), key))) {
                 place->node = node;
                 place->lane = i;
                 return true;
@@ -102,8 +202,9 @@ static EBB__COLD bool M(__find_in_chain)(const struct EBB_MAP_NAME *map, KEY key
     return false;
 }
 
-EBB__HOT bool M(__find)(const struct EBB_MAP_NAME *map, KEY key, uint64_t hash,
-                        struct M(__place) * place)
+/* `same`: the very key that is stored, not one like it (EBB_MAP_SAME); a constant. */
+EBB__HOT bool M(__find_key)(const struct EBB_MAP_NAME *map, KEY_ARG key, bool same, uint64_t hash,
+                            struct M(__place) * place)
 {
     size_t home = ebb__home(&map->table, hash);
     const uint8_t *group =
@@ -115,11 +216,12 @@ EBB__HOT bool M(__find)(const struct EBB_MAP_NAME *map, KEY key, uint64_t hash,
         char *bucket = M(__bucket)(map, home);
         /* The match is most likely right: fetch what it may lie in before the lane is known. */
         __builtin_prefetch(bucket);
-        if (EBB__GROUP * M(__slot_bytes) > 64)
+        if (EBB__GROUP * SLOT_BYTES(map) > 64)
             __builtin_prefetch(bucket + 64);
         do {
             unsigned lane = ebb__first_lane(lanes);
-            if (EBB__LIKELY(EBB_MAP_EQUAL(*M(__key)(bucket, lane), key))) {
+            KEY_ARG found = LOAD(M(__key)(map, bucket, lane));
+            if (EBB__LIKELY(same ? SAME(map, found, key) : EQUAL(map, found, key))) {
                 place->lane = lane;
                 return true;
             }
@@ -130,30 +232,36 @@ EBB__HOT bool M(__find)(const struct EBB_MAP_NAME *map, KEY key, uint64_t hash,
         return false;
     uint8_t fingerprint = ebb__fingerprint(hash);
     return EBB__UNLIKELY(map->table.filters[home / EBB__GROUP] >> (fingerprint & 7) & 1) &&
-           M(__find_in_chain)(map, key, fingerprint, place);
+           M(__find_in_chain)(map, key, same, fingerprint, place);
+}
+
+EBB__HOT bool M(__find)(const struct EBB_MAP_NAME *map, KEY_ARG key, uint64_t hash,
+                        struct M(__place) * place)
+{
+    return M(__find_key)(map, key, false, hash, place);
 }
 
 EBB__HOT VALUE *M(__value_at)(const struct EBB_MAP_NAME *map, const struct M(__place) * place)
 {
     if (EBB__UNLIKELY(place->node != NULL))
-        return &M(__node_slot)(place->node, place->lane)->value;
-    return M(__value)(M(__bucket)(map, place->home), place->lane);
+        return M(__node_value)(map, place->node, place->lane);
+    return M(__value)(map, M(__bucket)(map, place->home), place->lane);
 }
 
 EBB__HOT KEY *M(__key_at)(const struct EBB_MAP_NAME *map, const struct M(__place) * place)
 {
     if (EBB__UNLIKELY(place->node != NULL))
-        return &M(__node_slot)(place->node, place->lane)->key;
-    return M(__key)(M(__bucket)(map, place->home), place->lane);
+        return M(__node_key)(map, place->node, place->lane);
+    return M(__key)(map, M(__bucket)(map, place->home), place->lane);
 }
 
-EBB__API VALUE *M(_get)(const struct EBB_MAP_NAME *map, KEY key)
+EBB__API VALUE *M(_get)(const struct EBB_MAP_NAME *map, KEY_ARG key)
 {
     struct M(__place) place;
     return M(__find)(map, key, M(__hash)(map, key), &place) ? M(__value_at)(map, &place) : NULL;
 }
 
-EBB__API bool M(_has)(const struct EBB_MAP_NAME *map, KEY key)
+EBB__API bool M(_has)(const struct EBB_MAP_NAME *map, KEY_ARG key)
 {
     struct M(__place) place;
     return M(__find)(map, key, M(__hash)(map, key), &place);
@@ -166,12 +274,13 @@ EBB__API size_t M(_len)(const struct EBB_MAP_NAME *map)
 
 /* ---- placing ---- */
 
-/* Takes a slot in the chain of a full bucket. `spare` are nodes to use first. NULL: out of memory.
- */
-static EBB__COLD struct M(_slot) * M(__take_in_chain)(struct EBB_MAP_NAME *map, size_t bucket,
-                                                      uint8_t fingerprint, struct ebb__node **spare)
+/* Takes a slot in the chain of the full bucket place->home. `spare` are nodes to use first. False:
+ * out of memory. */
+static EBB__COLD bool M(__take_in_chain)(struct EBB_MAP_NAME *map, uint8_t fingerprint,
+                                         struct ebb__node **spare, struct M(__place) * place)
 {
     struct ebb__table *table = &map->table;
+    size_t bucket = place->home / EBB__GROUP;
     struct ebb__node *node = table->chains[bucket];
     unsigned i = 0;
     while (node && i < EBB__NODE_SLOTS && node->fingerprints[i])
@@ -182,17 +291,19 @@ static EBB__COLD struct M(_slot) * M(__take_in_chain)(struct EBB_MAP_NAME *map, 
             *spare = node->next;
             memset(node->fingerprints, 0, sizeof node->fingerprints);
         } else {
-            node = ebb__node_new(table, &M(__layout));
+            node = ebb__node_new(table, LAYOUT(map));
         }
         if (!node)
-            return NULL;
+            return false;
         node->next = table->chains[bucket];
         table->chains[bucket] = node;
         i = 0;
     }
     node->fingerprints[i] = fingerprint;
     table->filters[bucket] |= (uint8_t)(1u << (fingerprint & 7));
-    return M(__node_slot)(node, i);
+    place->node = node;
+    place->lane = i;
+    return true;
 }
 
 /* Puts an entry that moves into a bucket; cannot fail when `spare` holds enough. */
@@ -201,24 +312,22 @@ EBB__HOT void M(__settle)(struct EBB_MAP_NAME *map, size_t home, uint8_t fingerp
 {
     uint8_t *group = map->table.fingerprints + home;
     uint64_t lanes = ebb__group_free(group);
+    struct M(__place) place = {home, NULL, 0};
     if (EBB__LIKELY(lanes)) {
-        unsigned lane = ebb__first_lane(lanes);
-        char *bucket = M(__bucket)(map, home);
-        group[lane] = fingerprint;
-        *M(__key)(bucket, lane) = *key;
-        *M(__value)(bucket, lane) = *value;
-        return;
+        place.lane = ebb__first_lane(lanes);
+        group[place.lane] = fingerprint;
+    } else {
+        M(__take_in_chain)(map, fingerprint, spare, &place);
     }
-    struct M(_slot) *slot = M(__take_in_chain)(map, home / EBB__GROUP, fingerprint, spare);
-    slot->key = *key;
-    slot->value = *value;
+    SET_KEY(map, M(__key_at)(map, &place), LOAD(key));
+    SET_VALUE(map, M(__value_at)(map, &place), LOAD(value));
 }
 
 static EBB__COLD void M(__free_nodes)(struct EBB_MAP_NAME *map, struct ebb__node *nodes)
 {
     while (nodes) {
         struct ebb__node *next = nodes->next;
-        ebb__node_free(&map->table, &M(__layout), nodes);
+        ebb__node_free(&map->table, LAYOUT(map), nodes);
         nodes = next;
     }
 }
@@ -240,20 +349,20 @@ static EBB__COLD struct ebb__node *M(__detach_chain)(struct EBB_MAP_NAME *map, s
 static EBB__COLD void M(__settle_chain)(struct EBB_MAP_NAME *map, struct ebb__node *chain,
                                         struct ebb__node *spare)
 {
+    struct ebb__node *held = STACK_NODE(map);
     while (chain) {
         struct ebb__node *node = chain;
-        struct M(_slot) slots[EBB__NODE_SLOTS];
-        uint8_t fingerprints[EBB__NODE_SLOTS];
-        memcpy(slots, M(__node_slot)(node, 0), sizeof slots);
-        memcpy(fingerprints, node->fingerprints, sizeof fingerprints);
+        memcpy(held, node, LAYOUT(map)->node_bytes);
         chain = node->next;
         node->next = spare;
         spare = node;
-        for (unsigned i = 0; i < EBB__NODE_SLOTS; i++)
-            if (fingerprints[i])
+        for (unsigned i = 0; i < EBB__NODE_SLOTS; i++) {
+            const KEY *key = M(__node_key)(map, held, i);
+            if (held->fingerprints[i])
                 M(__settle)
-                (map, ebb__home(&map->table, M(__hash)(map, slots[i].key)), fingerprints[i],
-                 &slots[i].key, &slots[i].value, &spare);
+                (map, ebb__home(&map->table, M(__hash)(map, LOAD(key))), held->fingerprints[i], key,
+                 M(__node_value)(map, held, i), &spare);
+        }
     }
     M(__free_nodes)(map, spare);
 }
@@ -270,24 +379,24 @@ static EBB__COLD void M(__split)(struct EBB_MAP_NAME *map)
     char *source = M(__bucket)(map, from), *target = M(__bucket)(map, to);
     struct ebb__node *chain = M(__detach_chain)(map, from / EBB__GROUP);
     if (table->paged) { /* the sweep goes on four buckets further soon */
-        const char *ahead = source + (size_t)4 * EBB__GROUP * M(__slot_bytes);
-        for (size_t line = 0; line < EBB__GROUP * M(__slot_bytes) && line < 256; line += 64)
+        const char *ahead = source + 4 * LAYOUT(map)->bucket_bytes;
+        for (size_t line = 0; line < LAYOUT(map)->bucket_bytes && line < 256; line += 64)
             __builtin_prefetch(ahead + line);
         __builtin_prefetch(group + 4 * EBB__GROUP);
-        __builtin_prefetch(target + (size_t)4 * EBB__GROUP * M(__slot_bytes), 1);
+        __builtin_prefetch(target + 4 * LAYOUT(map)->bucket_bytes, 1);
         ebb__table_prepare(table, to / EBB__GROUP);
     }
     unsigned stay = 0, go = 0;
     for (uint64_t lanes = ebb__group_used(group); lanes; lanes &= lanes - 1) {
         unsigned lane = ebb__first_lane(lanes);
-        KEY key = *M(__key)(source, lane);
-        VALUE value = *M(__value)(source, lane);
+        KEY_ARG key = LOAD(M(__key)(map, source, lane));
+        VALUE_ARG value = LOAD(M(__value)(map, source, lane));
         unsigned goes = (M(__hash)(map, key) & half) != 0;
         /* Written to both sides and counted on one: cheaper than a branch that is a coin toss. */
-        *M(__key)(target, go) = key;
-        *M(__value)(target, go) = value;
-        *M(__key)(source, stay) = key;
-        *M(__value)(source, stay) = value;
+        SET_KEY(map, M(__key)(map, target, go), key);
+        SET_VALUE(map, M(__value)(map, target, go), value);
+        SET_KEY(map, M(__key)(map, source, stay), key);
+        SET_VALUE(map, M(__value)(map, source, stay), value);
         high[go] = low[stay] = group[lane];
         go += goes;
         stay += 1 - goes;
@@ -314,10 +423,12 @@ static EBB__COLD void M(__note_end)(struct EBB_MAP_NAME *map)
 static EBB__COLD void M(__grow)(struct EBB_MAP_NAME *map)
 {
     struct ebb__table *table = &map->table;
+    if (EBB__UNLIKELY(table->count >= table->warn_at) && !ebb__table_warn(table))
+        return;
     size_t full = table->mask / EBB__GROUP + 1, buckets = ebb__table_buckets(table);
     if (buckets == full) {
         bool first = table->capacity == 0 || (full == 1 && table->first_slots < EBB__GROUP);
-        if (ebb__table_make_room(table, &M(__layout), first ? 1 : 2 * full) < 0) {
+        if (ebb__table_make_room(table, LAYOUT(map), first ? 1 : 2 * full) < 0) {
             if (!first)
                 ebb__table_postpone_growth(table);
             return;
@@ -344,7 +455,7 @@ static EBB__COLD bool M(__spare_nodes)(struct EBB_MAP_NAME *map, size_t entries,
 {
     *spare = NULL;
     for (size_t room = 0; room < entries; room += EBB__NODE_SLOTS) {
-        struct ebb__node *node = ebb__node_new(&map->table, &M(__layout));
+        struct ebb__node *node = ebb__node_new(&map->table, LAYOUT(map));
         if (!node) {
             M(__free_nodes)(map, *spare);
             return false;
@@ -372,7 +483,8 @@ static EBB__COLD bool M(__merge)(struct EBB_MAP_NAME *map)
     char *source = M(__bucket)(map, from);
     for (; lanes; lanes &= lanes - 1) {
         unsigned lane = ebb__first_lane(lanes);
-        M(__settle)(map, to, group[lane], M(__key)(source, lane), M(__value)(source, lane), &spare);
+        M(__settle)
+        (map, to, group[lane], M(__key)(map, source, lane), M(__value)(map, source, lane), &spare);
     }
     memset(group, 0, EBB__GROUP);
     table->end = from;
@@ -391,14 +503,33 @@ static EBB__COLD void M(__shrink)(struct EBB_MAP_NAME *map)
         return;
     }
     M(__note_end)(map);
-    ebb__table_trim(&map->table, &M(__layout));
+    ebb__table_trim(&map->table, LAYOUT(map));
 }
 
 /* ---- putting ---- */
 
+static EBB__COLD void M(__remove_from_chain)(struct EBB_MAP_NAME *map,
+                                             const struct M(__place) * place)
+{
+    struct ebb__table *table = &map->table;
+    size_t bucket = place->home / EBB__GROUP;
+    struct ebb__node *node = place->node, **link = &table->chains[bucket];
+    node->fingerprints[place->lane] = 0;
+    for (unsigned i = 0; i < EBB__NODE_SLOTS; i++)
+        if (node->fingerprints[i])
+            return;
+    while (*link != node)
+        link = &(*link)->next;
+    *link = node->next;
+    if (!table->chains[bucket])
+        table->filters[bucket] = 0;
+    ebb__node_free(table, LAYOUT(map), node);
+    table->moves++;
+}
+
 /* The value of `key`, added when it was not there. `inserted` says which; a new value is not yet
  * written, and the key is the one given. NULL: out of memory, nothing changed. */
-EBB__HOT VALUE *M(__emplace)(struct EBB_MAP_NAME *map, KEY key, bool *inserted)
+EBB__HOT VALUE *M(__emplace)(struct EBB_MAP_NAME *map, KEY_ARG key, bool *inserted)
 {
     struct ebb__table *table = &map->table;
     uint64_t hash = M(__hash)(map, key);
@@ -418,43 +549,50 @@ EBB__HOT VALUE *M(__emplace)(struct EBB_MAP_NAME *map, KEY key, bool *inserted)
     if (EBB__LIKELY(lanes)) {
         unsigned lane = ebb__first_lane(lanes);
         char *bucket = M(__bucket)(map, home);
+        KEY *added = M(__key)(map, bucket, lane);
+        SET_KEY(map, added, key);
+        if (EBB__UNLIKELY(!COPY_KEY(map, added)))
+            return NULL;
         ebb__group_set(group, lane, ebb__fingerprint(hash));
         table->count++;
         *inserted = true;
-        *M(__key)(bucket, lane) = key;
-        return M(__value)(bucket, lane);
+        return M(__value)(map, bucket, lane);
     }
     struct ebb__node *none = NULL;
-    struct M(_slot) *slot =
-        M(__take_in_chain)(map, home / EBB__GROUP, ebb__fingerprint(hash), &none);
-    if (!slot)
+    place.home = home;
+    if (!M(__take_in_chain)(map, ebb__fingerprint(hash), &none, &place))
         return NULL;
+    SET_KEY(map, M(__key_at)(map, &place), key);
+    if (EBB__UNLIKELY(!COPY_KEY(map, M(__key_at)(map, &place)))) {
+        M(__remove_from_chain)(map, &place);
+        return NULL;
+    }
     table->count++;
     *inserted = true;
-    slot->key = key;
-    return &slot->value;
+    return M(__value_at)(map, &place);
 }
 
-EBB__API int M(_put)(struct EBB_MAP_NAME *map, KEY key, VALUE value)
+EBB__API int M(_put)(struct EBB_MAP_NAME *map, KEY_ARG key, VALUE_ARG value)
 {
     bool inserted;
     VALUE *place = M(__emplace)(map, key, &inserted);
     if (EBB__UNLIKELY(!place))
         return -ENOMEM;
     if (!inserted) {
-        EBB_MAP_DROP_KEY(key);
-        EBB_MAP_DROP_VALUE(*place);
+        DROP_GIVEN(map, key);
+        DROP_VALUE(map, place);
     }
-    *place = value;
+    SET_VALUE(map, place, value);
     return 0;
 }
 
-EBB__API struct M(_put_result) M(_get_or_put)(struct EBB_MAP_NAME *map, KEY key, VALUE value)
+EBB__API struct M(_put_result)
+    M(_get_or_put)(struct EBB_MAP_NAME *map, KEY_ARG key, VALUE_ARG value)
 {
     bool inserted;
     VALUE *place = M(__emplace)(map, key, &inserted);
     if (inserted)
-        *place = value;
+        SET_VALUE(map, place, value);
     struct M(_put_result) result = {place, inserted};
     return result;
 }
@@ -471,8 +609,8 @@ static EBB__COLD void M(__refill)(struct EBB_MAP_NAME *map, size_t home, unsigne
     while (!node->fingerprints[i])
         i++;
     char *slots = M(__bucket)(map, home);
-    *M(__key)(slots, hole) = M(__node_slot)(node, i)->key;
-    *M(__value)(slots, hole) = M(__node_slot)(node, i)->value;
+    SET_KEY(map, M(__key)(map, slots, hole), LOAD(M(__node_key)(map, node, i)));
+    SET_VALUE(map, M(__value)(map, slots, hole), LOAD(M(__node_value)(map, node, i)));
     table->fingerprints[home + hole] = node->fingerprints[i];
     node->fingerprints[i] = 0;
     for (i = 0; i < EBB__NODE_SLOTS; i++)
@@ -481,27 +619,8 @@ static EBB__COLD void M(__refill)(struct EBB_MAP_NAME *map, size_t home, unsigne
         table->chains[bucket] = node->next;
         if (!node->next)
             table->filters[bucket] = 0;
-        ebb__node_free(table, &M(__layout), node);
+        ebb__node_free(table, LAYOUT(map), node);
     }
-    table->moves++;
-}
-
-static EBB__COLD void M(__remove_from_chain)(struct EBB_MAP_NAME *map,
-                                             const struct M(__place) * place)
-{
-    struct ebb__table *table = &map->table;
-    size_t bucket = place->home / EBB__GROUP;
-    struct ebb__node *node = place->node, **link = &table->chains[bucket];
-    node->fingerprints[place->lane] = 0;
-    for (unsigned i = 0; i < EBB__NODE_SLOTS; i++)
-        if (node->fingerprints[i])
-            return;
-    while (*link != node)
-        link = &(*link)->next;
-    *link = node->next;
-    if (!table->chains[bucket])
-        table->filters[bucket] = 0;
-    ebb__node_free(table, &M(__layout), node);
     table->moves++;
 }
 
@@ -524,57 +643,47 @@ EBB__HOT void M(__remove)(struct EBB_MAP_NAME *map, const struct M(__place) * pl
         M(__shrink)(map);
 }
 
-EBB__API bool M(_delete)(struct EBB_MAP_NAME *map, KEY key)
+EBB__API bool M(_delete)(struct EBB_MAP_NAME *map, KEY_ARG key)
 {
     struct M(__place) place;
     if (!M(__find)(map, key, M(__hash)(map, key), &place))
         return false;
-    EBB_MAP_DROP_KEY(*M(__key_at)(map, &place));
-    EBB_MAP_DROP_VALUE(*M(__value_at)(map, &place));
+    DROP_KEY(map, M(__key_at)(map, &place));
+    DROP_VALUE(map, M(__value_at)(map, &place));
     M(__remove)(map, &place);
     return true;
 }
 
-EBB__API bool M(_take)(struct EBB_MAP_NAME *map, KEY key, VALUE *value)
+EBB__API bool M(_take)(struct EBB_MAP_NAME *map, KEY_ARG key, VALUE *value)
 {
     struct M(__place) place;
     if (!M(__find)(map, key, M(__hash)(map, key), &place))
         return false;
-    *value = *M(__value_at)(map, &place);
-    EBB_MAP_DROP_KEY(*M(__key_at)(map, &place));
+    SET_VALUE(map, value, LOAD(M(__value_at)(map, &place)));
+    DROP_KEY(map, M(__key_at)(map, &place));
     M(__remove)(map, &place);
     return true;
 }
 
 /* ---- the whole map ---- */
 
-EBB__API void M(_init)(struct EBB_MAP_NAME *map, const struct ebb_map_options *options)
-{
-    static const struct ebb_map_options defaults;
-    const struct ebb_map_options *chosen = options ? options : &defaults;
-    ebb__table_init(&map->table, chosen->allocator,
-                    chosen->seed ? chosen->seed : ebb__random_seed());
-    map->table.no_shrink = chosen->no_shrink;
-    map->table.huge = chosen->huge_pages;
-}
-
 /* Drops every entry, which stays where it is. */
 static EBB__COLD void M(__drop_entries)(struct EBB_MAP_NAME *map)
 {
     size_t buckets = ebb__table_buckets(&map->table);
-    for (size_t bucket = 0; EBB__MAP_DROPS && map->table.count > 0 && bucket < buckets; bucket++) {
+    for (size_t bucket = 0; DROPS(map) && map->table.count > 0 && bucket < buckets; bucket++) {
         char *slots = M(__bucket)(map, bucket * EBB__GROUP);
         uint64_t lanes = ebb__group_used(map->table.fingerprints + bucket * EBB__GROUP);
         for (; lanes; lanes &= lanes - 1) {
-            EBB_MAP_DROP_KEY(*M(__key)(slots, ebb__first_lane(lanes)));
-            EBB_MAP_DROP_VALUE(*M(__value)(slots, ebb__first_lane(lanes)));
+            DROP_KEY(map, M(__key)(map, slots, ebb__first_lane(lanes)));
+            DROP_VALUE(map, M(__value)(map, slots, ebb__first_lane(lanes)));
         }
         struct ebb__node *node = map->table.filters[bucket] ? map->table.chains[bucket] : NULL;
         for (; node; node = node->next)
             for (unsigned i = 0; i < EBB__NODE_SLOTS; i++)
                 if (node->fingerprints[i]) {
-                    EBB_MAP_DROP_KEY(M(__node_slot)(node, i)->key);
-                    EBB_MAP_DROP_VALUE(M(__node_slot)(node, i)->value);
+                    DROP_KEY(map, M(__node_key)(map, node, i));
+                    DROP_VALUE(map, M(__node_value)(map, node, i));
                 }
     }
 }
@@ -582,7 +691,7 @@ static EBB__COLD void M(__drop_entries)(struct EBB_MAP_NAME *map)
 EBB__API void M(_free)(struct EBB_MAP_NAME *map)
 {
     M(__drop_entries)(map);
-    ebb__table_free(&map->table, &M(__layout));
+    ebb__table_free(&map->table, LAYOUT(map));
 }
 
 EBB__API void M(_clear)(struct EBB_MAP_NAME *map, enum ebb_clear what)
@@ -594,7 +703,7 @@ EBB__API void M(_clear)(struct EBB_MAP_NAME *map, enum ebb_clear what)
     table->moves++;
     if (what == EBB_RELEASE) {
         size_t least = table->least_buckets;
-        ebb__table_free(table, &M(__layout));
+        ebb__table_free(table, LAYOUT(map));
         table->least_buckets = least;
         return;
     }
@@ -606,6 +715,11 @@ EBB__API void M(_clear)(struct EBB_MAP_NAME *map, enum ebb_clear what)
     memset(table->fingerprints, 0, table->end);
     ebb__table_set_limits(table);
     table->shrink_at = 0; /* kept on purpose: only what is filled again may shrink */
+}
+
+static EBB__COLD void M(__clear_table)(struct ebb__table *table, enum ebb_clear what)
+{
+    M(_clear)((struct EBB_MAP_NAME *)table, what);
 }
 
 EBB__API int M(_reserve)(struct EBB_MAP_NAME *map, size_t entries)
@@ -620,7 +734,7 @@ EBB__API int M(_reserve)(struct EBB_MAP_NAME *map, size_t entries)
     if (buckets > ebb__table_buckets(table) || table->capacity == 0 ||
         table->first_slots < EBB__GROUP) {
         do
-            if (ebb__table_make_room(table, &M(__layout), buckets) < 0)
+            if (ebb__table_make_room(table, LAYOUT(map), buckets) < 0)
                 return -ENOMEM;
         while (table->first_slots < entries && table->first_slots < EBB__GROUP);
         if (table->count == 0) {
@@ -663,19 +777,27 @@ EBB__API void M(_compact)(struct EBB_MAP_NAME *map)
     struct ebb__table *table = &map->table;
     table->least_buckets = 0;
     if (table->count == 0) {
-        ebb__table_free(table, &M(__layout));
+        ebb__table_free(table, LAYOUT(map));
         return;
     }
     while (table->mask > 0 &&
            table->count <= (ebb__table_buckets(table) - 1) * (EBB__MAX_LOAD - 1) && M(__merge)(map))
         ;
     M(__note_end)(map);
-    ebb__table_trim_all(table, &M(__layout));
+    ebb__table_trim_all(table, LAYOUT(map));
 }
+
+#ifndef EBB__MAP_DYNAMIC
+EBB__API void M(_init)(struct EBB_MAP_NAME *map, const struct ebb_map_options *options)
+{
+    ebb__table_begin(&map->table, options);
+    map->table.clear = M(__clear_table);
+}
+#endif
 
 EBB__API struct ebb_map_stats M(_stats)(const struct EBB_MAP_NAME *map)
 {
-    return ebb__table_stats(&map->table, &M(__layout));
+    return ebb__table_stats(&map->table, LAYOUT(map));
 }
 
 /* ---- iteration ---- */
@@ -685,34 +807,24 @@ EBB__API struct ebb_map_stats M(_stats)(const struct EBB_MAP_NAME *map)
  * which is how splitting divides it further (as Redis's SCAN goes; but what was produced before a
  * merge is told by its hash, so nothing comes twice). A bucket's keys are copied before the first
  * of them is produced; if the map changes meanwhile the rest are looked up again. */
-struct M(_iter) {
-    const KEY *key; /* of the entry produced; a copy, good until the next step */
-    VALUE *value;   /* in the map; good until the map changes */
-
-    struct EBB_MAP_NAME *map;
-    size_t cells, cell, walked; /* cells in all (a power of two); the present one; how many were */
-    uint64_t within;            /* how far into the present cell: reversed hash bits */
-    bool done_cell;
-    uint64_t count, deletes, moves; /* of the map, when the copies were made */
-    char *bucket;
-    unsigned next, copies, lanes_copied;
-    uint8_t lanes[EBB__GROUP];
-    KEY keys[EBB__GROUP];
-    struct ebb__node *node; /* of a chain; its entries come by copies as well */
-    KEY *more;              /* copies that found no room above; malloc'ed */
-    size_t more_room;
-};
-
 EBB__API struct M(_iter) M(_iter_begin)(struct EBB_MAP_NAME *map)
 {
     struct M(_iter) it;
-    memset(&it, 0, sizeof it);
-    size_t buckets = ebb__table_buckets(&map->table), cells = 1;
-    while (cells * 2 <= buckets)
-        cells *= 2;
+    size_t buckets = ebb__table_buckets(&map->table);
     it.map = map;
-    it.cells = cells;
-    it.cell = (size_t)ebb__random_seed() & (cells - 1);
+    it.walk.cells = (size_t)1 << (63 - __builtin_clzll(buckets));
+    it.walk.cell = it.walk.cells > 1 ? (size_t)ebb__random_seed() & (it.walk.cells - 1) : 0;
+    it.walk.walked = 0;
+    it.walk.within = 0;
+    it.walk.count = map->table.count;
+    it.walk.deletes = map->table.deletes;
+    it.walk.next = it.walk.copies = it.walk.lanes_copied = 0;
+    it.more = NULL;
+    it.walk.more_room = 0;
+    it.modified = false;
+#ifdef EBB__MAP_DYNAMIC
+    it.near = (unsigned)(sizeof it.keys / map->type.key_size);
+#endif
     return it;
 }
 
@@ -720,75 +832,82 @@ EBB__API void M(_iter_end)(struct M(_iter) * it)
 {
     free(it->more);
     it->more = NULL;
-    it->walked = it->cells;
-    it->next = it->copies = 0;
+    it->walk.more_room = 0;
+    it->walk.walked = it->walk.cells;
+    it->walk.next = it->walk.copies = 0;
 }
 
 EBB__HOT bool M(__iter_unchanged)(const struct M(_iter) * it)
 {
     const struct ebb__table *table = &it->map->table;
-    return it->count == table->count && it->deletes == table->deletes && it->moves == table->moves;
+    return it->walk.count == table->count && it->walk.deletes == table->deletes &&
+           it->walk.moves == table->moves;
 }
 
-static EBB__COLD bool M(__copy_more)(struct M(_iter) * it, const KEY *key)
+/* Whether a walk of a fail-fast map ends here: an entry was added or deleted behind its back. */
+static EBB__COLD bool M(__iter_fails)(struct M(_iter) * it)
 {
-    size_t used = it->copies - EBB__GROUP;
-    if (used == it->more_room) {
-        size_t room = it->more_room ? 2 * it->more_room : EBB__GROUP;
-        KEY *more = (KEY *)realloc(it->more, room * sizeof *more);
-        if (!more)
-            return false;
-        it->more = more;
-        it->more_room = room;
-    }
-    it->more[used] = *key;
-    it->copies++;
+    const struct ebb__table *table = &it->map->table;
+    if (!table->fail_fast || (it->walk.count == table->count && it->walk.deletes == table->deletes))
+        return false;
+    M(_iter_end)(it);
+    it->modified = true;
     return true;
 }
 
-/* Copies the keys of one bucket that belong to the walk's present cell and were not produced. */
+EBB__HOT bool M(__copy_key)(struct M(_iter) * it, const KEY *key)
+{
+    unsigned near = NEAR(it);
+    if (EBB__UNLIKELY(it->walk.copies >= near && it->walk.copies - near == it->walk.more_room)) {
+        size_t room = it->walk.more_room ? 2 * it->walk.more_room : EBB__GROUP;
+        KEY *more = (KEY *)realloc(it->more, room * KEY_BYTES(it->map));
+        if (!more)
+            return false;
+        it->more = more;
+        it->walk.more_room = room;
+    }
+    SET_KEY(it->map, M(__copied)(it, it->walk.copies), LOAD(key));
+    it->walk.copies++;
+    return true;
+}
+
+/* Whether an entry of the walk's present cell is still to be produced. */
+EBB__HOT bool M(__is_due)(const struct M(_iter) * it, const KEY *key)
+{
+    const unsigned cell_bits = (unsigned)__builtin_ctzll(it->walk.cells * EBB__GROUP);
+    uint64_t hash = M(__hash)(it->map, LOAD(key));
+    return (hash & (uint64_t)(it->walk.cells - 1) * EBB__GROUP) == it->walk.cell * EBB__GROUP &&
+           ebb__reverse_bits(hash >> cell_bits) >= it->walk.within;
+}
+
+/* Copies the keys of one bucket, all or those that are due. False: no memory for the copies. */
 static EBB__COLD bool M(__copy_bucket)(struct M(_iter) * it, size_t home, bool all)
 {
     struct ebb__table *table = &it->map->table;
-    const uint64_t cell_mask = (uint64_t)(it->cells - 1) * EBB__GROUP;
-    const unsigned cell_bits = (unsigned)__builtin_ctzll(it->cells * EBB__GROUP);
-    it->bucket = M(__bucket)(it->map, home);
-    it->next = it->copies = 0;
+    it->walk.bucket = M(__bucket)(it->map, home);
+    it->walk.next = it->walk.copies = 0;
     uint64_t lanes = ebb__group_used(table->fingerprints + home);
     for (; lanes; lanes &= lanes - 1) {
         unsigned lane = ebb__first_lane(lanes);
-        const KEY *key = M(__key)(it->bucket, lane);
-        if (!all) {
-            uint64_t hash = M(__hash)(it->map, *key);
-            if ((hash & cell_mask) != it->cell * EBB__GROUP ||
-                ebb__reverse_bits(hash >> cell_bits) < it->within)
-                continue;
-        }
-        it->lanes[it->copies] = (uint8_t)lane;
-        it->keys[it->copies++] = *key;
+        const KEY *key = M(__key)(it->map, it->walk.bucket, lane);
+        if (!all && !M(__is_due)(it, key))
+            continue;
+        it->walk.lanes[it->walk.copies] = (uint8_t)lane;
+        if (!M(__copy_key)(it, key))
+            return false;
     }
-    it->lanes_copied = it->copies;
+    it->walk.lanes_copied = it->walk.copies;
     struct ebb__node *node =
         table->filters[home / EBB__GROUP] ? table->chains[home / EBB__GROUP] : NULL;
     for (; node; node = node->next)
         for (unsigned i = 0; i < EBB__NODE_SLOTS; i++) {
-            const KEY *key = &M(__node_slot)(node, i)->key;
-            if (!node->fingerprints[i])
-                continue;
-            if (!all) {
-                uint64_t hash = M(__hash)(it->map, *key);
-                if ((hash & cell_mask) != it->cell * EBB__GROUP ||
-                    ebb__reverse_bits(hash >> cell_bits) < it->within)
-                    continue;
-            }
-            if (it->copies < EBB__GROUP)
-                it->keys[it->copies++] = *key;
-            else if (!M(__copy_more)(it, key))
+            const KEY *key = M(__node_key)(it->map, node, i);
+            if (node->fingerprints[i] && (all || M(__is_due)(it, key)) && !M(__copy_key)(it, key))
                 return false;
         }
-    it->count = table->count;
-    it->deletes = table->deletes;
-    it->moves = table->moves;
+    it->walk.count = table->count;
+    it->walk.deletes = table->deletes;
+    it->walk.moves = table->moves;
     return true;
 }
 
@@ -796,38 +915,49 @@ static EBB__COLD bool M(__copy_bucket)(struct M(_iter) * it, size_t home, bool a
 static EBB__COLD bool M(__iter_advance)(struct M(_iter) * it)
 {
     struct ebb__table *table = &it->map->table;
-    if (it->walked == it->cells || table->count == 0)
+    if (M(__iter_fails)(it) || it->walk.walked == it->walk.cells || table->count == 0)
         return false;
-    const unsigned cell_bits = (unsigned)__builtin_ctzll(it->cells * EBB__GROUP);
-    uint64_t hash = it->cell * EBB__GROUP | ebb__reverse_bits(it->within) << cell_bits;
+    const unsigned cell_bits = (unsigned)__builtin_ctzll(it->walk.cells * EBB__GROUP);
+    uint64_t hash = it->walk.cell * EBB__GROUP | ebb__reverse_bits(it->walk.within) << cell_bits;
     size_t home = ebb__home(table, hash), half = table->half_mask + EBB__GROUP;
     /* The hash bits that choose this bucket: one less where its split is still to come. */
     bool split = table->mask == 0 || home >= half || home + half < table->end;
     unsigned bits =
         (unsigned)__builtin_ctzll((split ? table->mask : table->half_mask) + EBB__GROUP);
     uint64_t part = bits > cell_bits ? UINT64_C(1) << (64 - (bits - cell_bits)) : 0;
-    bool all = bits >= cell_bits && (part ? it->within % part == 0 : it->within == 0);
+    bool all = bits >= cell_bits && (part ? it->walk.within % part == 0 : it->walk.within == 0);
     if (!M(__copy_bucket)(it, home, all))
         return false;
-    it->within = part ? (it->within & ~(part - 1)) + part : 0;
-    if (it->within == 0) {
-        it->walked++;
-        it->cell = (it->cell + 1) & (it->cells - 1);
+    it->walk.within = part ? (it->walk.within & ~(part - 1)) + part : 0;
+    if (it->walk.within == 0) {
+        it->walk.walked++;
+        it->walk.cell = (it->walk.cell + 1) & (it->walk.cells - 1);
     }
     return true;
+}
+
+/* The entry that a copy was made of, wherever it is now; NULL: it is gone. */
+static EBB__COLD VALUE *M(__find_copied)(const struct EBB_MAP_NAME *map, const KEY *key)
+{
+    struct M(__place) place;
+    return M(__find_key)(map, LOAD(key), true, M(__hash)(map, LOAD(key)), &place)
+               ? M(__value_at)(map, &place)
+               : NULL;
 }
 
 EBB__API bool M(_iter_next)(struct M(_iter) * it)
 {
     for (;;) {
-        while (it->next < it->copies) {
-            unsigned i = it->next++;
-            it->key = i < EBB__GROUP ? &it->keys[i] : &it->more[i - EBB__GROUP];
-            if (EBB__LIKELY(i < it->lanes_copied && M(__iter_unchanged)(it))) {
-                it->value = M(__value)(it->bucket, it->lanes[i]);
+        while (it->walk.next < it->walk.copies) {
+            unsigned i = it->walk.next++;
+            it->key = M(__copied)(it, i);
+            if (EBB__LIKELY(i < it->walk.lanes_copied && M(__iter_unchanged)(it))) {
+                it->value = M(__value)(it->map, it->walk.bucket, it->walk.lanes[i]);
                 return true;
             }
-            it->value = M(_get)(it->map, *it->key);
+            if (M(__iter_fails)(it))
+                return false;
+            it->value = M(__find_copied)(it->map, it->key);
             if (it->value)
                 return true;
         }
@@ -836,34 +966,72 @@ EBB__API bool M(_iter_next)(struct M(_iter) * it)
     }
 }
 
+EBB__API bool M(_iter_delete)(struct M(_iter) * it)
+{
+    struct EBB_MAP_NAME *map = it->map;
+    struct M(__place) place;
+    if (M(__iter_fails)(it) ||
+        !M(__find_key)(map, LOAD(it->key), true, M(__hash)(map, LOAD(it->key)), &place))
+        return false;
+    bool unchanged = it->walk.count == map->table.count && it->walk.deletes == map->table.deletes;
+    DROP_KEY(map, M(__key_at)(map, &place));
+    DROP_VALUE(map, M(__value_at)(map, &place));
+    M(__remove)(map, &place);
+    if (unchanged) { /* where the other entries are, `moves` tells */
+        it->walk.count--;
+        it->walk.deletes++;
+    }
+    return true;
+}
+
+#if defined EBB__MAP_DYNAMIC || EBB__MAP_CLONES
 EBB__API int M(_clone)(const struct EBB_MAP_NAME *map, struct EBB_MAP_NAME *clone)
 {
-    const struct ebb__table *table = &map->table;
-    ebb__table_init(&clone->table, table->allocator, ebb__random_seed());
-    clone->table.no_shrink = table->no_shrink;
-    clone->table.huge = table->huge;
-    int failed = M(_reserve)(clone, table->count);
+#ifdef EBB__MAP_DYNAMIC
+    if (map->type.drop_value || (map->type.drop_key && !map->type.copy_key))
+        return -EINVAL;
+#endif
+    *clone = *map;
+    ebb__table_begin_like(&clone->table, &map->table);
+    int failed = M(_reserve)(clone, map->table.count);
     struct M(_iter) it = M(_iter_begin)((struct EBB_MAP_NAME *)map);
     while (!failed && M(_iter_next)(&it)) {
         bool inserted;
-        VALUE *place = M(__emplace)(clone, *it.key, &inserted);
+        VALUE *place = M(__emplace)(clone, LOAD(it.key), &inserted);
         if (place)
-            *place = *it.value;
+            SET_VALUE(clone, place, LOAD(it.value));
         else
             failed = -ENOMEM;
     }
-    if (!failed && clone->table.count < table->count)
+    if (!failed && clone->table.count < map->table.count)
         failed = -ENOMEM; /* the walk ended early */
     M(_iter_end)(&it);
     clone->table.least_buckets = 0;
     ebb__table_set_limits(&clone->table);
     if (failed)
-        ebb__table_free(&clone->table, &M(__layout));
+        M(_free)(clone);
     return failed;
 }
+#endif
 
 #undef M
 #undef KEY
 #undef VALUE
-#undef EBB__JOIN
-#undef EBB__JOIN2
+#undef KEY_ARG
+#undef VALUE_ARG
+#undef LOAD
+#undef SET_KEY
+#undef SET_VALUE
+#undef KEY_BYTES
+#undef LAYOUT
+#undef SLOT_BYTES
+#undef STACK_NODE
+#undef NEAR
+#undef HASH
+#undef EQUAL
+#undef SAME
+#undef COPY_KEY
+#undef DROP_KEY
+#undef DROP_VALUE
+#undef DROP_GIVEN
+#undef DROPS

@@ -58,6 +58,8 @@ struct ebb__layout {
     size_t slot_bytes; /* one entry; 0: keys and values lie apart */
 };
 
+enum ebb_clear { EBB_KEEP, EBB_RELEASE };
+
 struct ebb__table {
     /* hot */
     uint8_t *fingerprints;
@@ -79,7 +81,23 @@ struct ebb__table {
     struct ebb__slab *slabs; /* with free nodes */
     const struct ebb_allocator *allocator;
     bool paged; /* pages, not blocks */
-    bool no_shrink, huge;
+    bool no_shrink, huge, fail_fast;
+    const char *name;
+    size_t warn_at; /* the count at which the next warning is due */
+    void (*warn)(void *context, const char *name, size_t len);
+    void *warn_context;
+    void (*clear)(struct ebb__table *table, enum ebb_clear what); /* ebb_clear() calls it */
+};
+
+/* How far a walk is; see `iteration` in map_template.h. */
+struct ebb__walk {
+    size_t cells, cell, walked; /* cells in all (a power of two); the present one; how many were */
+    uint64_t within;            /* how far into the present cell: reversed hash bits */
+    uint64_t count, deletes, moves; /* of the map, when the copies were made */
+    char *bucket;
+    unsigned next, copies, lanes_copied;
+    uint8_t lanes[EBB__GROUP]; /* where the copied keys are in the bucket */
+    size_t more_room;          /* of the iterator's `more` */
 };
 
 static inline size_t ebb__table_buckets(const struct ebb__table *table)
@@ -87,9 +105,12 @@ static inline size_t ebb__table_buckets(const struct ebb__table *table)
     return table->end / EBB__GROUP;
 }
 
-/* An empty table; takes no memory until the first entry. */
-void ebb__table_init(struct ebb__table *table, const struct ebb_allocator *allocator,
-                     uint64_t seed);
+struct ebb_map_options;
+
+/* An empty table; takes no memory until the first entry. `options` may be NULL. */
+void ebb__table_begin(struct ebb__table *table, const struct ebb_map_options *options);
+/* An empty table with the options of another and a seed of its own. */
+void ebb__table_begin_like(struct ebb__table *table, const struct ebb__table *other);
 /* Gives all memory back and is as after init; the entries must have been dropped. */
 void ebb__table_free(struct ebb__table *table, const struct ebb__layout *layout);
 
@@ -99,6 +120,8 @@ int ebb__table_make_room(struct ebb__table *table, const struct ebb__layout *lay
                          size_t buckets);
 /* Sets the thresholds after `end` or `mask` changed. */
 void ebb__table_set_limits(struct ebb__table *table);
+/* `count` has reached `warn_at`. Says whether the table has to grow as well. */
+bool ebb__table_warn(struct ebb__table *table);
 /* Growth failed for want of memory: tries again after the table has grown by an eighth. */
 void ebb__table_postpone_growth(struct ebb__table *table);
 /* Gives the memory behind the last bucket back, when there is enough of it to be worth a call. */
