@@ -17,10 +17,16 @@ static inline uint64_t ebb__fold(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* An integer or the bits of a pointer. */
+static inline uint64_t ebb__swap_halves(uint64_t word)
+{
+    return word << 32 | word >> 32;
+}
+
+/* An integer or the bits of a pointer. Both factors depend on the key and on the seed: were one of
+ * them constant, keys that collide under one seed would tend to collide under all. */
 static inline uint64_t ebb_hash_integer(uint64_t key, uint64_t seed)
 {
-    return ebb__fold(key ^ seed, UINT64_C(0xa0761d6478bd642f));
+    return ebb__fold(key ^ seed, ebb__swap_halves(key ^ seed) ^ UINT64_C(0xa0761d6478bd642f));
 }
 
 static inline uint64_t ebb__read8(const char *bytes)

@@ -332,7 +332,7 @@ static void gives_memory_back(void **unused)
     numbers_free(&map);
 }
 
-/* A million keys that collide in a map with a known seed do not in one with its own. */
+/* Keys chosen to collide in a map with a known seed do not in one with its own. */
 static void flooding_needs_the_seed(void **unused)
 {
     enum { KEYS = 20000 };
@@ -348,8 +348,12 @@ static void flooding_needs_the_seed(void **unused)
             assert_int_equal(numbers_put(&other, key, 1), 0);
             added++;
         }
-    assert_true(numbers_stats(&victim).overflow_nodes > KEYS / 8);
-    assert_true(numbers_stats(&other).overflow_nodes < KEYS / 50);
+    uint64_t flooded = numbers_stats(&victim).overflow_nodes;
+    print_message("%llu overflow nodes under the known seed, %llu under another\n",
+                  (unsigned long long)flooded,
+                  (unsigned long long)numbers_stats(&other).overflow_nodes);
+    assert_true(flooded > KEYS / 8);
+    assert_true(numbers_stats(&other).overflow_nodes < flooded / 6);
     numbers_free(&victim);
     numbers_free(&other);
 }
