@@ -57,14 +57,14 @@ class Service:
                 "#\t0x405000\tmain.remember[go.shape.string]+0x10\t/src/service/main.go:42\n\n"
                 + STATS.format(**numbers)).encode()
 
-    def symbol(self, body):
+    def symbol(self, query):
         lines = ["num_symbols: 1"]
-        for word in body.decode().split("+"):
+        for word in query.split("+"):
             if int(word, 16) in NAMES:
                 lines.append(f"{word} {NAMES[int(word, 16)]}")
         return "\n".join(lines).encode() + b"\n"
 
-    def answer(self, handler, body):
+    def answer(self, handler):
         path, _, query = handler.path.partition("?")
         with self.lock:
             self.paths.append(handler.path)
@@ -78,7 +78,7 @@ class Service:
         elif path == "/debug/pprof/heap" and "debug=1" in query:
             handler.reply(200, self.heap(query))
         elif path == "/debug/pprof/symbol":
-            handler.reply(200, self.symbol(body))
+            handler.reply(200, self.symbol(query))
         else:
             handler.reply(404, b"Unknown profile\n", {"X-Go-Pprof": "1"})
 
@@ -98,13 +98,10 @@ class Service:
                 self.wfile.write(body)
 
             def do_GET(self):
-                length = int(self.headers.get("Content-Length") or 0)
                 try:
-                    service.answer(self, self.rfile.read(length))
+                    service.answer(self)
                 except OSError:
                     self.close_connection = True
-
-            do_POST = do_GET
 
             def log_message(self, *_):
                 pass

@@ -41,8 +41,8 @@
 #define LARGE           ((size_t)1 << 20)
 #define MOST_GOROUTINES 20000 /* to list: the service stands still meanwhile */
 #define GROWN           1.1
-#define SYMBOLS_AT_ONCE ((size_t)2000)
-#define GC_PATIENCE_S   20.0 /* a collection of a large heap takes its time */
+#define SYMBOLS_AT_ONCE ((size_t)150) /* as many as fit into a URL everywhere */
+#define GC_PATIENCE_S   20.0          /* a collection of a large heap takes its time */
 
 struct symbol {
     uint64_t address;
@@ -215,7 +215,8 @@ static int describe_status(const struct ebb_service *service, const char *what,
                            const struct ebb_http_answer *answer, struct ebb_error *error)
 {
     struct ebb_error said = first_line(answer);
-    int name = (int)strcspn(what, "?");
+    bool cpu = strncmp(what, "profile", 7) == 0;
+    int name = cpu ? (int)strlen(what = "processor") : (int)strcspn(what, "?");
     if (answer->status == 401 || answer->status == 403)
         return ebb_error_set(error, -EACCES,
                              "%s: lets nobody in without credentials (status %ld); give --token "
@@ -237,13 +238,13 @@ static int describe_status(const struct ebb_service *service, const char *what,
 }
 
 /* Asks for root/what; any status but 200 is an error. The caller frees answer->body. */
-static int ask(struct ebb_service *service, const char *what, const char *post, double patience_s,
+static int ask(struct ebb_service *service, const char *what, double patience_s,
                struct ebb_http_answer *answer, struct ebb_error *error)
 {
     char url[4096];
     if ((size_t)snprintf(url, sizeof url, "%s/%s", service->root, what) >= sizeof url)
         return ebb_error_set(error, -ENAMETOOLONG, "%s: the URL is too long", service->shown);
-    int code = ebb__http_ask(service->http, url, post, patience_s, answer, error);
+    int code = ebb__http_ask(service->http, url, patience_s, answer, error);
     if (code < 0 || answer->status == 200)
         return code;
     code = describe_status(service, what, answer, error);
@@ -281,7 +282,7 @@ static int ask_profile(struct ebb_service *service, const char *what, double pat
 {
     struct ebb_http_answer answer;
     *profile = NULL;
-    int code = ask(service, what, NULL, patience_s, &answer, error);
+    int code = ask(service, what, patience_s, &answer, error);
     return code < 0 ? code : read_answer(service, what, &answer, profile, error);
 }
 
@@ -325,19 +326,17 @@ static int read_symbols(struct ebb_service *service, const char *text)
     return 0;
 }
 
-/* Has `count` addresses named; what the service does not know is remembered as unknown. */
+/* Has `count` addresses named; what the service does not know is remembered as unknown. They go into
+ * the query: since Go 1.22 the handler takes no POST. */
 static int name_batch(struct ebb_service *service, const uint64_t *addresses, size_t count,
                       struct ebb_error *error)
 {
     struct ebb_http_answer answer;
-    size_t room = count * sizeof "0x1234567812345678+", used = 0;
-    char *post = malloc(room + 1);
-    if (!post)
-        return no_memory(service, error);
+    char what[sizeof "symbol?" + SYMBOLS_AT_ONCE * sizeof "0x1234567812345678+"] = "symbol?";
+    size_t used = strlen(what);
     for (size_t i = 0; i < count; i++)
-        used += (size_t)sprintf(post + used, "%s0x%" PRIx64, i ? "+" : "", addresses[i]);
-    int code = ask(service, "symbol", post, 0, &answer, error);
-    free(post);
+        used += (size_t)sprintf(what + used, "%s0x%" PRIx64, i ? "+" : "", addresses[i]);
+    int code = ask(service, what, 0, &answer, error);
     if (code == -ENOENT || code == -EACCES || code == -EIO) {
         service->unnamed = true;
         return 0;
@@ -474,7 +473,7 @@ static void read_metrics(struct ebb_service *service)
     struct ebb_http_answer answer;
     double value;
     if ((size_t)snprintf(url, sizeof url, "%s/metrics", service->shown) >= sizeof url ||
-        ebb__http_ask(service->http, url, NULL, 0, &answer, NULL) < 0)
+        ebb__http_ask(service->http, url, 0, &answer, NULL) < 0)
         return;
     service->metrics = answer.status == 200 && answer.size <= LARGE &&
                        strncmp(answer.type, "text/html", 9) != 0 &&
@@ -495,7 +494,7 @@ static void read_process(struct ebb_service *service)
 {
     char text[64];
     struct ebb_http_answer answer;
-    if (ask(service, "cmdline", NULL, 0, &answer, NULL) < 0)
+    if (ask(service, "cmdline", 0, &answer, NULL) < 0)
         return;
     if (ebb__is_local_address(answer.address))
         service->pid = ebb__local_listener(answer.port, answer.body, answer.size);
@@ -560,7 +559,7 @@ static int take_heap(struct ebb_service *service, bool collect, struct ebb_profi
     *profile = NULL;
     if (service->plain)
         return ask_profile(service, "heap", 0, profile, error);
-    int code = ask(service, what, NULL, collect ? GC_PATIENCE_S : 0, &answer, error);
+    int code = ask(service, what, collect ? GC_PATIENCE_S : 0, &answer, error);
     if (code < 0)
         return code;
     if (!memmem(answer.body, answer.size, stats_heading, sizeof stats_heading - 1)) {
@@ -734,7 +733,7 @@ static int take_goroutines(struct ebb_service *service, struct ebb_profile **pro
     *profile = NULL;
     if (service->plain || now < service->goroutines_after_s)
         return 0;
-    int code = ask(service, "goroutine", NULL, 0, &answer, error);
+    int code = ask(service, "goroutine", 0, &answer, error);
     if (code == -ENOENT || code == -EACCES || code == -EIO) {
         service->goroutines_after_s = INFINITY; /* a service may well hide them */
         return 0;
@@ -885,7 +884,7 @@ static void begin_costs(struct ebb_service *service)
     service->costs_asked = true;
     if ((size_t)snprintf(url, sizeof url, "%s/profile?seconds=%.0f", service->root, seconds) <
         sizeof url)
-        ebb__http_start(service->http, url, NULL, seconds, &service->costs, NULL);
+        ebb__http_start(service->http, url, seconds, &service->costs, NULL);
 }
 
 static void end_costs(struct ebb_service *service)
@@ -917,7 +916,7 @@ static void read_waits(struct ebb_service *service)
     struct ebb_profile *waits;
     uint64_t before = all->items[0].threads, now = all->items[all->len - 1].threads;
     if ((double)now < (double)before * GROWN || now > MOST_GOROUTINES || now == before ||
-        ask(service, "goroutine?debug=2", NULL, 0, &answer, NULL) < 0)
+        ask(service, "goroutine?debug=2", 0, &answer, NULL) < 0)
         return;
     int code = ebb__go_waits_read(answer.body, answer.size, service->shown, &waits, NULL);
     free(answer.body);

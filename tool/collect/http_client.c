@@ -23,7 +23,6 @@ struct ebb_http_transfer {
     struct ebb_http *http;
     CURL *easy;
     char *shown; /* the URL for messages */
-    char *post;
     char *body;
     size_t size, room;
     double silence_s;
@@ -186,14 +185,9 @@ static void set_options(struct ebb_http_transfer *transfer, const char *url)
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
     }
     set_credentials(http, easy);
-    if (transfer->post) {
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(transfer->post));
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, transfer->post);
-        curl_easy_setopt(easy, CURLOPT_POSTREDIR, CURL_REDIR_POST_ALL);
-    }
 }
 
-int ebb__http_start(struct ebb_http *http, const char *url, const char *post, double patience_s,
+int ebb__http_start(struct ebb_http *http, const char *url, double patience_s,
                     struct ebb_http_transfer **result, struct ebb_error *error)
 {
     *result = NULL;
@@ -204,7 +198,6 @@ int ebb__http_start(struct ebb_http *http, const char *url, const char *post, do
     transfer->http = http;
     transfer->silence_s = EBB_HTTP_SILENCE_S + patience_s;
     transfer->shown = shown_url(url);
-    transfer->post = copy(post, &failed);
     transfer->body = calloc(1, 1);
     transfer->room = 1;
     transfer->easy = curl_easy_init();
@@ -230,7 +223,6 @@ void ebb__http_abandon(struct ebb_http_transfer *transfer)
         curl_easy_cleanup(transfer->easy);
     }
     free(transfer->shown);
-    free(transfer->post);
     free(transfer->body);
     free(transfer);
 }
@@ -395,11 +387,11 @@ int ebb__http_finish(struct ebb_http_transfer *transfer, struct ebb_http_answer 
     return code;
 }
 
-int ebb__http_ask(struct ebb_http *http, const char *url, const char *post, double patience_s,
+int ebb__http_ask(struct ebb_http *http, const char *url, double patience_s,
                   struct ebb_http_answer *answer, struct ebb_error *error)
 {
     struct ebb_http_transfer *transfer;
     *answer = (struct ebb_http_answer){0};
-    int code = ebb__http_start(http, url, post, patience_s, &transfer, error);
+    int code = ebb__http_start(http, url, patience_s, &transfer, error);
     return code < 0 ? code : ebb__http_finish(transfer, answer, error);
 }

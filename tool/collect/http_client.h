@@ -45,16 +45,15 @@ int ebb__http_new(const struct ebb_http_options *options, struct ebb_http **http
                   struct ebb_error *error);
 void ebb__http_free(struct ebb_http *http); /* NULL is fine; no transfer may be left */
 
-/* Asks and waits for the answer, whatever its status. `post`: a body to send, NULL for GET.
- * `patience_s`: silence allowed beyond EBB_HTTP_SILENCE_S, because the server gathers something.
+/* GETs a URL and waits for the answer, whatever its status. `patience_s`: silence allowed beyond EBB_HTTP_SILENCE_S, because the server gathers something.
  * 0; -ECONNREFUSED (nothing listens or the connection broke before an answer), -ETIMEDOUT,
  * -EPROTO (TLS, not HTTP, a broken answer), -EFBIG, -EINTR, -ENOMEM, -EIO, and the line. */
-int ebb__http_ask(struct ebb_http *http, const char *url, const char *post, double patience_s,
+int ebb__http_ask(struct ebb_http *http, const char *url, double patience_s,
                   struct ebb_http_answer *answer, struct ebb_error *error);
 
 /* The same in two steps: between them the transfer goes on whenever the client is used. */
 struct ebb_http_transfer;
-int ebb__http_start(struct ebb_http *http, const char *url, const char *post, double patience_s,
+int ebb__http_start(struct ebb_http *http, const char *url, double patience_s,
                     struct ebb_http_transfer **transfer, struct ebb_error *error);
 /* Moves what can be moved without waiting. */
 bool ebb__http_done(struct ebb_http_transfer *transfer);

@@ -1,6 +1,9 @@
 /* See forecast.h. */
 #include "tool/diagnose/forecast.h"
 
+#include "tool/diagnose/model.h"
+#include "tool/diagnose/words.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -49,9 +52,33 @@ double ebb_forecast_reach(double used, double limit, double rate, double acceler
 /* What the limit counts, at the observations that knew the same limit. */
 struct usage {
     double *times, *used;
+    double now, peak; /* at the end; what it rises to before the next collection (Go) */
     size_t n;
     const struct ebb_limit *limit; /* the last one known, NULL: none */
 };
+
+/* Go's runtime keeps itself below its own limit by collecting more and more often; that ends when
+ * what is alive is as large as the limit. So what is alive is counted, and what is no heap. */
+static void read_go_usage(const struct ebb_study *study, struct usage *usage)
+{
+    const struct ebb_observation *seen = study->evidence->observations.items;
+    usage->n = 0;
+    for (size_t i = 0; i < study->n; i++) {
+        double other = (double)seen[i].go.sys - (double)seen[i].go.heap_sys;
+        usage->times[usage->n] = study->times[i];
+        usage->used[usage->n++] = study->heap.values[i] + fmax(other, 0);
+    }
+    usage->now = usage->peak = usage->used[usage->n - 1];
+}
+
+/* The heap of a Go program goes on to the collector's goal, whether anything leaks or not. */
+static double next_peak(const struct ebb_study *study, double now)
+{
+    const struct ebb_go_stats *go = &study->evidence->observations.items[study->n - 1].go;
+    double held = (double)go->sys - (double)go->heap_released;
+    double goal = (double)go->next_gc + (double)go->sys - (double)go->heap_sys;
+    return go->known && go->next_gc < UINT64_C(1) << 50 ? now + fmax(goal - held, 0) : now;
+}
 
 static void read_usage(struct ebb_study *study, struct usage *usage)
 {
@@ -73,6 +100,13 @@ static void read_usage(struct ebb_study *study, struct usage *usage)
             usage->used[usage->n++] = (double)limit->used_bytes;
         }
     }
+    if (!usage->limit)
+        return;
+    usage->now = usage->peak = (double)usage->limit->used_bytes;
+    if (study->program.go && strcmp(usage->limit->source, "GOMEMLIMIT") != 0)
+        usage->peak = next_peak(study, usage->now);
+    else if (study->program.go && study->heap.known)
+        read_go_usage(study, usage);
 }
 
 /* How much of the variation a straight line explains, 0 to 1. */
@@ -136,6 +170,14 @@ static struct ebb_forecast refuse(struct ebb_forecast forecast, const char *why)
     return forecast;
 }
 
+/* How much heap there is at its largest for each byte that is alive. */
+static double heap_per_live(const struct ebb_study *study)
+{
+    const struct ebb_go_stats *go = &study->evidence->observations.items[study->n - 1].go;
+    double gogc = go->gogc < 0 ? 100 : fmin(go->gogc, 400);
+    return 1 + gogc / 100;
+}
+
 /* The growing groups together: the pace of live memory and the best confidence. */
 static struct pace live_pace(const struct ebb_study *study, double *confidence)
 {
@@ -151,10 +193,45 @@ static struct pace live_pace(const struct ebb_study *study, double *confidence)
     return pace;
 }
 
+/* Growth that slows down takes longer than a line says, growth that speeds up less long; by how much
+ * the model tells, where there is no table whose doublings bend the course. */
+static void bend(const struct usage *usage, const struct ebb_backing *table, double *first,
+                 double *last)
+{
+    struct ebb_model model = ebb_model_fit(usage->times, usage->used, usage->n);
+    if (table || !model.known || model.manner == EBB_MANNER_LINEAR)
+        return;
+    double interval[2];
+    ebb_model_reach(&model, (double)usage->limit->limit_bytes - usage->now, interval);
+    *first = fmin(*first, interval[0] * (1 - UNEVENNESS));
+    if (model.manner == EBB_MANNER_SATURATING)
+        *last = fmax(*last, interval[1]);
+    else
+        *last = fmax(fmin(*last, interval[1] * (1 + 2 * UNEVENNESS)), *first);
+}
+
+/* Why a limit is not reached, when what grows levels off below it. NULL: it does not. */
+static const char *find_plateau(struct ebb_study *study, const struct usage *usage)
+{
+    struct ebb_model model = ebb_model_fit(usage->times, usage->used, usage->n);
+    double level[2], limit = (double)usage->limit->limit_bytes;
+    ebb_model_plateau(&model, level);
+    if (!model.known || model.manner != EBB_MANNER_SATURATING || !(level[1] < 0.95 * limit) ||
+        largest_table(study))
+        return NULL;
+    const char *why = ebb_arena_printf(
+        &study->arena,
+        "the growth slows down and will level off at about %s to %s, below the limit",
+        ebb_bytes(level[0]).text, ebb_bytes(level[1]).text);
+    if (!why)
+        study->failed = true;
+    return why;
+}
+
 static void bound(const struct ebb_study *study, const struct usage *usage, struct pace pace,
                   struct ebb_forecast *forecast)
 {
-    double used = (double)usage->limit->used_bytes, limit = (double)usage->limit->limit_bytes;
+    double used = usage->now, limit = (double)usage->limit->limit_bytes;
     const struct ebb_backing *table = largest_table(study);
     double size = table ? table->size : 0, early = INFINITY, late = INFINITY, gap = study->span;
     if (table) {
@@ -165,10 +242,11 @@ static void bound(const struct ebb_study *study, const struct usage *usage, stru
         early = fmax(1.4 * gap - since, 0);
         late = fmax(2.8 * gap - since, study->span / 10);
     }
-    double first = ebb_forecast_reach(used, limit, pace.high * (1 + UNEVENNESS), pace.acceleration,
-                                      size, early, gap * 1.4, true);
+    double first = ebb_forecast_reach(usage->peak, limit, pace.high * (1 + UNEVENNESS),
+                                      pace.acceleration, size, early, gap * 1.4, true);
     double last = ebb_forecast_reach(used, limit, fmax(pace.low, 0) * (1 - UNEVENNESS), 0, size,
                                      late, gap * 2.8, false);
+    bend(usage, table, &first, &last);
     forecast->seconds[0] = fmin(first, last);
     forecast->seconds[1] = fmax(first, last);
     forecast->known = isfinite(forecast->seconds[0]);
@@ -214,6 +292,11 @@ struct ebb_forecast ebb_forecast_make(struct ebb_study *study)
         pace.low = fmin(fmax(pace.low, 0), live.low);
         pace.high = fmax(pace.high, live.high);
     }
+    if (study->program.go && strcmp(usage.limit->source, "GOMEMLIMIT") != 0)
+        pace.high = fmax(pace.high, live.high * heap_per_live(study));
+    const char *plateau = find_plateau(study, &usage);
+    if (plateau)
+        return refuse(forecast, plateau);
     bound(study, &usage, pace, &forecast);
     if (!forecast.known)
         return refuse(forecast, "the growth is too slow to reach the limit");

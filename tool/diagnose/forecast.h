@@ -5,7 +5,13 @@
  * intervals counts. On top of the slope come the doublings of growing tables: while a table of S
  * bytes is copied into one of 2 S both are alive, and that moment is often the one that fails. The
  * earliest bound takes every doubling as early as the pace so far allows, the latest as late.
- * Growth that speeds up is carried on exponentially in the earliest bound.
+ * Growth that speeds up is carried on exponentially in the earliest bound. Where no table bends the
+ * course, a model of it (model.h) moves the bounds: growth that speeds up arrives earlier, growth that
+ * slows down later or, when it levels off below the limit, never.
+ *
+ * Go's heap runs ahead of what is alive: it goes on to the collector's goal. Limits of the system
+ * count the heap, so that the earliest bound starts from that peak; Go's own limit is reached when
+ * what is alive reaches it, because until then collecting more often helps.
  *
  * It is refused, with the reason, when nothing grows, when no limit is known, when there are too
  * few looks or too few samples, and when the memory goes up and down too much for a line. */
