@@ -432,8 +432,6 @@ static int name_profile(struct ebb_service *service, struct ebb_profile **profil
                                    choose_lines, service, &named, error);
     ebb_profile_free(*profile);
     *profile = named;
-    if (named)
-        named->drop_frames = named->keep_frames = 0; /* the runtime's frames are what we came for */
     return code;
 }
 

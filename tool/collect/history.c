@@ -123,12 +123,13 @@ static int add_subject(void *context, const struct ebb_store_run *run)
     return 0;
 }
 
-/* The stored profile, or NULL when the blob is none. */
+/* The stored profile, or NULL when the blob is none. Of Go's runtime nothing is dropped: its frames
+ * tell one container from another. */
 static struct ebb_profile *decode(struct subject *subject, const void *blob, size_t size)
 {
     struct ebb_profile *profile = NULL;
     int code = blob ? ebb_profile_read_memory(blob, size, subject->name, &profile, NULL) : 0;
-    if (code == 0 && profile)
+    if (code == 0 && profile && !ebb__go_stats_of(profile).known)
         code = ebb_profile_prune(profile, NULL) == -ENOMEM ? -ENOMEM : 0;
     subject->out_of_memory |= code == -ENOMEM;
     if (code < 0) {
