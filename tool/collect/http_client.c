@@ -302,11 +302,12 @@ static int describe(const struct ebb_http_transfer *transfer, struct ebb_error *
                              shown, detail);
     case CURLE_SSL_CACERT_BADFILE:
         if (!transfer->http->ca)
-            return ebb_error_set(error, -EPROTO,
-                                 "%s: its certificate is not trusted: this machine has no "
-                                 "authorities to trust; install ca-certificates, name one with --ca "
-                                 "FILE, or trust any with --insecure",
-                                 shown);
+            return ebb_error_set(
+                error, -EPROTO,
+                "%s: its certificate is not trusted: this machine has no "
+                "authorities to trust; install ca-certificates, name one with --ca "
+                "FILE, or trust any with --insecure",
+                shown);
         return ebb_error_set(error, -EINVAL, "--ca %s: cannot read certificates from it",
                              transfer->http->ca);
     case CURLE_SSL_CONNECT_ERROR:
