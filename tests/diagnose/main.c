@@ -7,5 +7,6 @@ int main(void)
     failed += test_containers();
     failed += test_forecast();
     failed += test_report();
+    failed += test_go();
     return failed;
 }

@@ -13,5 +13,6 @@ int test_trend(void);
 int test_containers(void);
 int test_forecast(void);
 int test_report(void);
+int test_go(void);
 
 #endif

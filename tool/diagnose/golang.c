@@ -211,6 +211,14 @@ size_t ebb_go_family(const char *function)
 
 enum owner { OWNER_RUNTIME, OWNER_STANDARD, OWNER_CONTAINER, OWNER_DEPENDENCY, OWNER_USER };
 
+/* Whether the import path in front of a name begins with a host, as a published module's does:
+ * "go.uber.org/zap.New", but not "net.(*conn).Read". */
+static bool is_published(const char *base)
+{
+    size_t first = strcspn(base, "/(");
+    return base[first] == '/' && memchr(base, '.', first);
+}
+
 /* The first part of every import path of the standard library. A module's path has a dot there,
  * save one that is never published. */
 static bool is_standard(const char *base)
@@ -224,17 +232,12 @@ static bool is_standard(const char *base)
         "syscall",  "testing", "text",   "time",     "unicode",  "unique",    "vendor",  "weak",
         "unsafe",   "runtime", "type:"};
     size_t length = strcspn(base, "./");
+    if (is_published(base)) /* go.etcd.io/etcd is not go/ast's neighbour */
+        return false;
     for (size_t i = 0; i < COUNT(roots); i++)
         if (strlen(roots[i]) == length && memcmp(roots[i], base, length) == 0)
             return true;
     return false;
-}
-
-/* Whether the import path in front of a name begins with a host, as a published module's does. */
-static bool is_published(const char *base)
-{
-    size_t first = strcspn(base, "/");
-    return base[first] == '/' && memchr(base, '.', first);
 }
 
 static bool is_dependency(const char *base, const char *file, const struct ebb_program *program)
@@ -250,11 +253,12 @@ static bool is_dependency(const char *base, const char *file, const struct ebb_p
 /* Code that the compiler makes, and addresses without a name. */
 static bool is_nobody(const char *base)
 {
-    return !*base || starts(base, "go:") || starts(base, "go.") || starts(base, "type..") ||
-           starts(base, "0x") || starts(base, "_cgo") || starts(base, "_rt0_") ||
-           strcmp(base, "goexit") == 0 || strcmp(base, "gogo") == 0 ||
-           strcmp(base, "aeshashbody") == 0 || strcmp(base, "memeqbody") == 0 ||
-           strcmp(base, "cmpbody") == 0 || strcmp(base, "indexbytebody") == 0;
+    return !*base || starts(base, "go:") || starts(base, "type..") ||
+           (starts(base, "go.") && !is_published(base)) || starts(base, "0x") ||
+           starts(base, "_cgo") || starts(base, "_rt0_") || strcmp(base, "goexit") == 0 ||
+           strcmp(base, "gogo") == 0 || strcmp(base, "aeshashbody") == 0 ||
+           strcmp(base, "memeqbody") == 0 || strcmp(base, "cmpbody") == 0 ||
+           strcmp(base, "indexbytebody") == 0;
 }
 
 static enum owner owner_of(const char *base, const char *file, const struct ebb_program *program)
