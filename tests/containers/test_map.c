@@ -1,14 +1,6 @@
 /* Ebb's map against a plain model: random operations, weak hashes, iteration while everything
  * changes, and memory that fails at every allocation. The seed is printed. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "support.h"
 
 #define EBB_MAP_NAME  numbers
 #define EBB_MAP_KEY   uint64_t
@@ -29,53 +21,6 @@ static unsigned drops;
 #define EBB_MAP_VALUE             char *
 #define EBB_MAP_DROP_VALUE(value) (drops++, free(value))
 #include <ebb/map.h>
-
-/* ---- random numbers ---- */
-
-static uint64_t state;
-
-static uint64_t draw(uint64_t below)
-{
-    uint64_t x = state += UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return (x ^ (x >> 31)) % below;
-}
-
-static void start(void)
-{
-    const char *given = getenv("EBB_TEST_SEED");
-    state = given ? strtoull(given, NULL, 10) : ebb__random_seed();
-    print_message("seed: EBB_TEST_SEED=%llu\n", (unsigned long long)state);
-}
-
-/* ---- an allocator that fails ---- */
-
-static long allowed = -1; /* allocations until every one fails; -1: never */
-
-static void *failing_allocate(void *context, size_t size, size_t alignment)
-{
-    if (allowed == 0)
-        return NULL;
-    allowed -= allowed > 0;
-    return ebb_allocator_default.allocate(context, size, alignment);
-}
-
-static void *failing_reserve(void *context, size_t size, int huge)
-{
-    if (allowed == 0)
-        return NULL;
-    allowed -= allowed > 0;
-    return ebb_allocator_default.reserve(context, size, huge);
-}
-
-static struct ebb_allocator failing(void)
-{
-    struct ebb_allocator allocator = ebb_allocator_default;
-    allocator.allocate = failing_allocate;
-    allocator.reserve = failing_reserve;
-    return allocator;
-}
 
 /* ---- against the model ---- */
 
@@ -253,14 +198,15 @@ static void out_of_memory(void **unused)
 {
     enum { KEYS = 9000 };
     (void)unused;
-    struct ebb_allocator allocator = failing();
-    const struct ebb_map_options options = {.allocator = &allocator};
+    struct failing memory;
+    failing_begin(&memory);
+    const struct ebb_map_options options = {.allocator = &memory.allocator};
     for (long limit = 0; limit < 60; limit++) {
         struct numbers map;
         numbers_init(&map, &options);
         size_t count = 0;
         bool stored[KEYS] = {false};
-        allowed = limit;
+        memory.allowed = limit;
         for (uint64_t key = 0; key < KEYS; key++) {
             stored[key] = numbers_put(&map, key, key + 1) == 0;
             count += stored[key];
@@ -276,11 +222,12 @@ static void out_of_memory(void **unused)
             assert_int_equal(numbers_has(&map, key), stored[key]);
         for (uint64_t key = 0; key < KEYS; key += 2)
             assert_int_equal(numbers_delete(&map, key), stored[key]);
-        allowed = -1;
+        memory.allowed = -1;
         for (uint64_t key = 0; key < KEYS; key++)
             assert_int_equal(numbers_put(&map, key, key), 0);
         assert_int_equal(numbers_len(&map), KEYS);
         numbers_free(&map);
+        failing_end(&memory);
     }
 }
 

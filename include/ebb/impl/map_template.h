@@ -121,8 +121,8 @@ typedef void VALUE;
 #define KEY_ARG                   const void *
 #define VALUE_ARG                 const void *
 #define LOAD(place)               ((const void *)(place))
-#define SET_KEY(map, to, key)     memmove(to, key, (map)->type.key_size)
-#define SET_VALUE(map, to, value) memmove(to, value, (map)->type.value_size)
+#define SET_KEY(map, to, key)     copy(to, key, (map)->type.key_size)
+#define SET_VALUE(map, to, value) copy(to, value, (map)->type.value_size)
 #define LAYOUT(map)               (&(map)->layout)
 #define SLOT_BYTES(map)           ((map)->layout.bucket_bytes / EBB__GROUP)
 #define STACK_NODE(map)           ((struct ebb__node *)__builtin_alloca((map)->layout.node_bytes))
@@ -137,6 +137,7 @@ typedef void VALUE;
 #define DROPS(map)                ((map)->type.drop_key || (map)->type.drop_value)
 #define DROP_GIVEN(map, key)      ebb__dynmap_drop_given(map, key)
 
+/* `copy` and the functions that end in the names above are in dynmap.c, which includes this. */
 EBB__HOT void *M(__key)(const struct EBB_MAP_NAME *map, char *bucket, unsigned lane)
 {
     return bucket + lane * map->key_stride;
@@ -360,8 +361,8 @@ static EBB__COLD void M(__settle_chain)(struct EBB_MAP_NAME *map, struct ebb__no
             const KEY *key = M(__node_key)(map, held, i);
             if (held->fingerprints[i])
                 M(__settle)
-                (map, ebb__home(&map->table, M(__hash)(map, LOAD(key))), held->fingerprints[i], key,
-                 M(__node_value)(map, held, i), &spare);
+            (map, ebb__home(&map->table, M(__hash)(map, LOAD(key))), held->fingerprints[i], key,
+             M(__node_value)(map, held, i), &spare);
         }
     }
     M(__free_nodes)(map, spare);
