@@ -2,7 +2,7 @@
 // nothing, and climbs again.
 //
 // expect: healthy
-// quick: 10
+// quick: 18
 package main
 
 import "scenarios/load"
