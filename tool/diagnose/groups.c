@@ -139,18 +139,32 @@ static void group_by_site(struct ebb_study *study)
 
 /* ---- joining groups ---- */
 
+/* Whether entries are held beside the tables; if not, they are gone or lie inside. Where nothing is
+ * held at all, nobody can tell, and the answer is yes. */
+static bool holds_entries(const struct ebb_study *study, const struct ebb_group *group)
+{
+    double entries = 0, tables = 0;
+    for (size_t i = 0; i < group->series_count; i++) {
+        const struct ebb_track *track = &study->tracks[group->series[i]];
+        *(track->table ? &tables : &entries) += track->samples_last * track->event_bytes;
+    }
+    return entries >= 0.1 * tables;
+}
+
 /* The stack that speaks for a group: its heaviest series, by what it added and, when nothing grows,
- * by what passed through it. Entries before tables: a table is grown by a helper. */
+ * by what passed through it. Entries before tables, because a table is grown by a helper; but where
+ * nothing but tables is held, they are what it is about. */
 static uint32_t heaviest_series(const struct ebb_study *study, const struct ebb_group *group)
 {
     uint32_t best = group->series[0];
     double best_weight = -INFINITY;
+    bool entries = holds_entries(study, group);
     for (size_t i = 0; i < group->series_count; i++) {
         uint32_t index = group->series[i];
         const struct ebb_track *track = &study->tracks[index];
         double passed = (track->births + track->samples_last) * track->event_bytes;
         double weight = fmax(track->net_bytes, 0) + passed * 1e-3;
-        if (track->table)
+        if (track->table && entries)
             weight *= 1e-3;
         if (weight > best_weight) {
             best_weight = weight;
@@ -273,14 +287,35 @@ static bool is_site(const struct ebb_study *study, const struct ebb_group *group
     return false;
 }
 
+/* Whether all that the group allocates is freed at once: many blocks were born, and hardly any was
+ * alive at any look. */
+static bool passes_through(const struct ebb_study *study, const struct ebb_group *group)
+{
+    double born = 0, held = 0;
+    for (size_t i = 0; i < group->series_count; i++) {
+        const struct ebb_series *series = &study->evidence->series.items[group->series[i]];
+        double most = 0;
+        for (size_t k = 0; k < series->points.len; k++) {
+            const struct ebb_point *point = &series->points.items[k];
+            most = fmax(most, (double)(point->alloc_samples - point->free_samples));
+        }
+        born += study->tracks[group->series[i]].births;
+        held += most;
+    }
+    return born >= 10 && held <= 0.01 * born;
+}
+
 /* Whether `helper` works for `caller`: it is called from there directly, or through one own frame,
- * and handles a table, or nodes, or retains as the caller does. */
+ * and handles a table, or nodes, or retains as the caller does. What a caller uses in passing is
+ * not what its helper keeps. */
 static bool helps(const struct ebb_study *study, const struct ebb_group *helper,
                   const struct ebb_group *caller)
 {
     size_t at = helper->place.site;
     bool works_on_container = holds_table(study, helper) || helper->place.make_word;
     if (helper->steady != caller->steady || (helper->steady && !works_on_container))
+        return false;
+    if (!study->program.go && passes_through(study, caller) && !passes_through(study, helper))
         return false;
     for (int distance = 0; distance < 2; distance++) {
         const struct ebb_frame *frame = own_frame_above(study, helper->stack, at, &at);

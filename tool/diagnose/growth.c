@@ -188,7 +188,7 @@ static void prove_counted(struct ebb_study *study, struct ebb_group *group)
     if (k >= 20 && z >= 4) {
         double doubt = 0.06 * exp(-(z - 4) / 3) + (supported ? 0.01 : 0.03);
         accept(group, EBB_PROOF_COUNTED, 1 - doubt);
-    } else if (lost <= 0.15 * k + 0.5 && group->deaths <= 0.5 * k + 1) {
+    } else if (lost <= 0.15 * k + 0.5 && (group->deaths <= 0.5 * k + 1 || supported)) {
         accept(group, supported ? EBB_PROOF_SUPPORTED : EBB_PROOF_COUNTED, supported ? 0.9 : 0.7);
     }
 }

@@ -68,7 +68,9 @@ static void add_series(const struct ebb_study *study, struct ebb_group *group, u
         group->made += track->net_objects;
         group->made_samples += track->samples_last - track->samples_first;
     }
-    if (!track->table)
+    if (!track->table && series->kind == EBB_KIND_MMAP)
+        group->arenas += track->net_bytes;
+    else if (!track->table)
         group->entry_objects = fmax(group->entry_objects, track->net_objects);
     double freed = study->survivors_known ? fmax(track->samples_first - track->old_survivors, 0)
                                           : fmin(track->deaths, track->samples_first);

@@ -105,7 +105,8 @@ struct ebb_group {
     double gain;              /* sampled blocks the window added, churn and chance set apart */
     double event_bytes;       /* one sampled block stands for */
     double sampling_variance; /* of what the window added, bytes² */
-    double entry_objects;     /* net objects of the node series that added most */
+    double entry_objects;     /* net objects of the node series that added most; no mappings */
+    double arenas;            /* net bytes of mappings that are no tables: entries lie inside */
     unsigned growing_lines;   /* call sites that retain */
     double oldest_s;          /* age of the oldest survivor, 0 without survivors */
     double ended_threads;     /* kind thread: returned, never joined */
@@ -155,7 +156,7 @@ struct ebb_study {
     uint32_t *survivors;            /* indexes into the evidence, by series */
     uint32_t *survivors_start;      /* per series, and one more */
     double *live;                   /* all live bytes */
-    double alloc_rate;              /* bytes per second, all */
+    double alloc_rate;              /* bytes per second, all, direct mappings too */
     bool runtime_shown; /* Go: stacks show the runtime's functions, so that a map looks like one */
     struct ebb_moves EBB_VEC(struct ebb_move) moves;
     struct {

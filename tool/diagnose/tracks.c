@@ -120,6 +120,17 @@ static void find_ladders(struct ebb_study *study)
     }
 }
 
+/* The exact totals are those of the malloc family; what the program maps directly comes on top, as
+ * it does in live memory. */
+static void add_mappings(struct ebb_study *study)
+{
+    for (size_t i = 0; i < study->evidence->series.len; i++) {
+        const struct ebb_track *track = &study->tracks[i];
+        if (study->evidence->series.items[i].kind == EBB_KIND_MMAP && !track->ignored)
+            study->alloc_rate += track->births * track->event_bytes / study->span;
+    }
+}
+
 void ebb_tracks_read(struct ebb_study *study)
 {
     const struct ebb_evidence *evidence = study->evidence;
@@ -148,6 +159,7 @@ void ebb_tracks_read(struct ebb_study *study)
         track->table = place->role == EBB_ROLE_TABLE || (place->grow_word && !entry) ||
                        (series->kind == EBB_KIND_REALLOC && track->block_bytes >= SMALLEST_TABLE);
     }
+    add_mappings(study);
     count_survivors(study);
     if (!study->failed)
         find_ladders(study);

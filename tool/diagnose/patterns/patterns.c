@@ -71,7 +71,7 @@ struct ebb_likeness ebb_likeness(const struct ebb_study *study, const struct ebb
     bool table = group->table.size > 0 && (group->table.doublings > 0 || group->table.live > 0);
     double entries = ebb_study_net(study, group->nodes);
     double tables = ebb_study_net(study, group->tables);
-    bool has_entries = group->entry_objects > 0 && entries > 0.1 * fmax(tables, 0);
+    bool has_entries = entries > 0 && entries > 0.1 * fmax(tables, 0);
     struct ebb_likeness like = {.leak = 0.55};
 
     if (group->container && group->container->kind == EBB_CONTAINER_MAP) {

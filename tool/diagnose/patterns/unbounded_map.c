@@ -19,7 +19,8 @@ static void explain(const struct ebb_study *study, const struct ebb_group *group
     ebb_summary(words, "A %s that is filled in %s only grows: entries go in and none comes out.",
                 container ? container->name : "map", ebb_say_inserter(study, group, site));
     ebb_say_growth(study, group, words);
-    if (group->growth.objects_rate > 0 && group->entry_objects > 0)
+    bool counted = group->arenas < 0.1 * ebb_study_net(study, group->nodes);
+    if (group->growth.objects_rate > 0 && group->entry_objects > 0 && counted)
         ebb_evidence_say(words, "About %s entries are added per second and stay.",
                          ebb_count(group->entry_objects / study->span).text);
     if (container) {
