@@ -170,6 +170,61 @@ static bool has_any_word(const char *text, const char *const *words, size_t coun
     return false;
 }
 
+/* The first word of `text` in lower case; what follows it. NULL: there is none. */
+static const char *next_word(const char *text, char word[static 16])
+{
+    while (*text && !isalpha((unsigned char)*text))
+        text++;
+    if (!*text)
+        return NULL;
+    size_t length = 0;
+    for (const char *start = text; isalpha((unsigned char)*text); text++) {
+        if (text > start && isupper((unsigned char)*text) && islower((unsigned char)text[-1]))
+            break;
+        if (length < 15)
+            word[length++] = (char)tolower((unsigned char)*text);
+    }
+    word[length] = '\0';
+    return text;
+}
+
+static bool is_among(const char *word, const char *const *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(word, words[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Whether a C++ function has the name of its class. */
+static bool is_constructor(const char *base)
+{
+    const char *colons = strrchr(base, ':');
+    size_t length = colons ? strlen(colons + 1) : 0;
+    const char *class = colons ? colons - 1 - length : NULL;
+    return length > 0 && class >= base && strncmp(class, colons + 1, length) == 0;
+}
+
+/* Whether the name says that a table is made: table_new, newVisitedSet, HashMap::HashMap; but not
+ * table_new_entry, new_table_node or map_insert. */
+static bool names_table_maker(const char *base)
+{
+    static const char *const nouns[] = {"table", "map",     "hash",  "hashmap", "hashtable",
+                                        "dict",  "hashset", "index", "set",     "dictionary"};
+    static const char *const makers[] = {"new", "create", "make", "init", "alloc"};
+    static const char *const parts[] = {"entry", "node", "item", "key", "value", "slot"};
+    char word[16];
+    bool maker_before = is_constructor(base), noun = false, noun_made = false, part = false;
+    for (const char *at = base; (at = next_word(at, word));) {
+        bool maker = is_among(word, makers, COUNT(makers));
+        noun_made |= noun && maker;
+        maker_before |= maker;
+        noun = is_among(word, nouns, COUNT(nouns));
+        part = is_among(word, parts, COUNT(parts));
+    }
+    return (noun && maker_before) || (noun_made && !part);
+}
+
 void ebb_place_read_words(struct ebb_place *place, const char *base)
 {
     static const char *const grow[] = {"grow",   "resize",  "rehash", "expand", "enlarge",
@@ -186,6 +241,7 @@ void ebb_place_read_words(struct ebb_place *place, const char *base)
     place->map_word = has_any_word(base, map, COUNT(map));
     place->sequence_word = has_any_word(base, sequence, COUNT(sequence));
     place->make_word = has_any_word(base, make, COUNT(make));
+    place->makes_table = names_table_maker(base);
 }
 
 /* ---- stacks ---- */

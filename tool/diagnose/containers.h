@@ -35,6 +35,7 @@ struct ebb_place {
     bool map_word;      /* ... something like insert or cache */
     bool sequence_word; /* ... something like append or buffer */
     bool make_word;     /* ... something like new_entry or node_create */
+    bool makes_table;   /* ... something like table_new or create_index */
     bool exact;         /* a Go stack with the runtime's frames: no container means there is none */
     bool part;          /* of a table that is one of many in one map (Swiss maps) */
     bool visit;         /* somebody asked for a profile */

@@ -151,24 +151,35 @@ static bool holds_entries(const struct ebb_study *study, const struct ebb_group 
     return entries >= 0.1 * tables;
 }
 
-/* The stack that speaks for a group: its heaviest series, by what it added and, when nothing grows,
- * by what passed through it. Entries before tables, because a table is grown by a helper; but where
- * nothing but tables is held, they are what it is about. */
+/* What a series says for its stack, see below. */
+static double weigh_series(const struct ebb_track *track, bool entries)
+{
+    double passed = (track->births + track->samples_last) * track->event_bytes;
+    double weight = fmax(track->net_bytes, 0) + passed * 1e-3;
+    return track->table && entries ? weight * 1e-3 : weight;
+}
+
+/* The stack that speaks for a group: the heaviest, by what it added and, when nothing grows, by what
+ * passed through it; and of its series the heaviest. Entries before tables, because a table is grown
+ * by a helper; but where nothing but tables is held, they are what it is about. */
 static uint32_t heaviest_series(const struct ebb_study *study, const struct ebb_group *group)
 {
+    const struct ebb_series *series = study->evidence->series.items;
     uint32_t best = group->series[0];
-    double best_weight = -INFINITY;
-    bool entries = holds_entries(study, group);
+    double best_stack = -INFINITY, best_weight = -INFINITY;
+    bool entries = study->program.go || holds_entries(study, group);
+    for (size_t i = 0; i < group->series_count; i++)
+        study->stack_weights[series[group->series[i]].stack] = 0;
+    for (size_t i = 0; i < group->series_count; i++)
+        study->stack_weights[series[group->series[i]].stack] +=
+            weigh_series(&study->tracks[group->series[i]], entries);
     for (size_t i = 0; i < group->series_count; i++) {
-        uint32_t index = group->series[i];
-        const struct ebb_track *track = &study->tracks[index];
-        double passed = (track->births + track->samples_last) * track->event_bytes;
-        double weight = fmax(track->net_bytes, 0) + passed * 1e-3;
-        if (track->table && entries)
-            weight *= 1e-3;
-        if (weight > best_weight) {
+        double of_stack = study->stack_weights[series[group->series[i]].stack];
+        double weight = weigh_series(&study->tracks[group->series[i]], entries);
+        if (of_stack > best_stack || (of_stack == best_stack && weight > best_weight)) {
+            best_stack = of_stack;
             best_weight = weight;
-            best = index;
+            best = group->series[i];
         }
     }
     return best;
@@ -211,11 +222,36 @@ static double kept_bytes(const struct ebb_track *track)
     return fmax(track->net_bytes, 0) + 1e-3 * track->samples_last * track->event_bytes;
 }
 
+/* Where a table speaks for entries that are gone, the site is where these were put in: the frame of
+ * the table's stack that made them, if it called the helper that made the table. */
+static void move_to_inserter(const struct ebb_study *study, struct ebb_group *group)
+{
+    const struct ebb_evidence_stack *table = &study->evidence->stacks.items[group->stack];
+    size_t at = group->place.site;
+    const struct ebb_frame *caller = own_frame_above(study, group->stack, at, &at);
+    for (int distance = 0; caller && distance < 2; distance++) {
+        for (size_t i = 0; i < group->series_count; i++) {
+            uint32_t stack = study->evidence->series.items[group->series[i]].stack;
+            const struct ebb_place *place = &study->places[stack];
+            const struct ebb_frame *site =
+                &study->evidence->stacks.items[stack].frames[place->site];
+            if (!study->tracks[group->series[i]].table && compare_frames(site, caller) == 0) {
+                group->place.site = at;
+                ebb_place_read_words(&group->place, table->frames[at].function);
+                return;
+            }
+        }
+        caller = own_frame_above(study, group->stack, at, &at);
+    }
+}
+
 static void describe(const struct ebb_study *study, struct ebb_group *group)
 {
-    uint32_t series;
-    group->stack = study->evidence->series.items[heaviest_series(study, group)].stack;
+    uint32_t series = heaviest_series(study, group);
+    group->stack = study->evidence->series.items[series].stack;
     group->place = study->places[group->stack];
+    if (study->tracks[series].table && !study->program.go)
+        move_to_inserter(study, group);
     group->container = NULL;
     group->place.nested = false;
     double best = -1, all = 0;
@@ -417,6 +453,10 @@ static void join_groups(struct ebb_study *study)
 
 void ebb_groups_make(struct ebb_study *study)
 {
+    study->stack_weights =
+        ebb_study_alloc(study, study->evidence->stacks.len + 1, sizeof *study->stack_weights);
+    if (study->failed)
+        return;
     group_by_site(study);
     if (!study->failed)
         join_groups(study);

@@ -164,7 +164,8 @@ struct ebb_study {
         double insert;               /* into maps */
         double window;               /* 0: nobody looked */
     } cpu;
-    double *scratch; /* for the trend functions */
+    double *scratch;       /* for the trend functions */
+    double *stack_weights; /* per stack: for the choice of the one that speaks for a group */
     struct ebb_groups EBB_VEC(struct ebb_group) groups;
 };
 

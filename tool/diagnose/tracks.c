@@ -101,6 +101,23 @@ static void judge_ladder(struct ebb_study *study, const struct rung *rungs, size
         study->tracks[rungs[i].series].table = true;
 }
 
+/* Where sampling missed a rung, two tell as well: one block each, the larger a power of two times
+ * the smaller, which was freed by then. */
+static void judge_pair(struct ebb_study *study, const struct rung *rungs)
+{
+    const struct ebb_track *small = &study->tracks[rungs[0].series];
+    const struct ebb_track *large = &study->tracks[rungs[1].series];
+    const struct ebb_series *first = &study->evidence->series.items[rungs[0].series];
+    const struct ebb_series *second = &study->evidence->series.items[rungs[1].series];
+    double doublings = log2(large->block_bytes / fmax(small->block_bytes, 1));
+    bool in_order = first->points.items[0].observation <= second->points.items[0].observation;
+    bool single = small->births + small->samples_first == 1 && small->samples_last == 0 &&
+                  large->births + large->samples_first == 1 && large->samples_last == 1;
+    if (single && in_order && small->block_bytes >= 4096 && doublings > 0.9 &&
+        fabs(doublings - round(doublings)) < 0.05)
+        study->tracks[rungs[0].series].table = study->tracks[rungs[1].series].table = true;
+}
+
 static void find_ladders(struct ebb_study *study)
 {
     size_t count = study->evidence->series.len, used = 0;
@@ -116,7 +133,10 @@ static void find_ladders(struct ebb_study *study)
     for (size_t i = 0, next; i < used; i = next) {
         for (next = i; next < used && rungs[next].stack == rungs[i].stack; next++)
             ;
-        judge_ladder(study, rungs + i, next - i);
+        if (next - i == 2 && !study->program.go)
+            judge_pair(study, rungs + i);
+        else
+            judge_ladder(study, rungs + i, next - i);
     }
 }
 

@@ -1,16 +1,19 @@
 /* map-remade: the same map is made and thrown away again and again where one could be kept.
  *
- * Seen as: containers that are created at a very high rate, hardly any of them alive, and a large
- * part of everything the program allocates. Interpreters make such containers as a matter of course
- * and are left out. */
+ * Seen as: containers that are created at a high rate, hardly any of them alive, and a large part of
+ * everything the program allocates. A table written by hand is known by the name of the function
+ * that makes it. Interpreters make such containers as a matter of course and are left out. */
 #include "tool/diagnose/golang.h"
 #include "tool/diagnose/patterns/patterns.h"
 
 #include <math.h>
 
-static const double LEAST_RATE = 100e6, LEAST_SHARE = 0.3, LEAST_CREATIONS = 10e3;
+static const double LEAST_RATE = 10e6, LEAST_SHARE = 0.3, LEAST_CREATIONS = 10e3;
 /* Under a collector every byte is paid for once more. */
 static const double LEAST_RATE_COLLECTED = 5e6;
+
+/* Where no container is known by name, smaller blocks than this are no tables. */
+enum { SMALLEST_TABLE = 512 };
 
 struct creation {
     double tables, bytes, live; /* per second, per second, mean number alive */
@@ -23,7 +26,8 @@ static struct creation measure(const struct ebb_study *study, const struct ebb_g
         const struct ebb_series *series = &study->evidence->series.items[group->series[i]];
         const struct ebb_place *place = &study->places[series->stack];
         const struct ebb_track *track = &study->tracks[group->series[i]];
-        bool makes = place->role == EBB_ROLE_CREATE || track->table;
+        bool makes = group->container ? place->role == EBB_ROLE_CREATE || track->table
+                                      : place->makes_table && track->block_bytes >= SMALLEST_TABLE;
         if (makes) {
             creation.tables += track->births * track->weight / study->span;
             creation.live += track->samples_last * track->weight;
@@ -35,9 +39,11 @@ static struct creation measure(const struct ebb_study *study, const struct ebb_g
 
 static double match(const struct ebb_study *study, const struct ebb_group *group)
 {
-    if (!group || group->threads || group->growth.confidence > 0 || !group->container ||
-        group->container->runtime || group->container == &ebb_go_sync_map ||
-        group->container->kind != EBB_CONTAINER_MAP)
+    if (!group || group->threads || group->growth.confidence > 0 || group->hot)
+        return 0;
+    if (group->container ? group->container->runtime || group->container == &ebb_go_sync_map ||
+                               group->container->kind != EBB_CONTAINER_MAP
+                         : study->program.go || !group->place.makes_table)
         return 0;
     struct creation creation = measure(study, group);
     size_t from = (study->n - 1) * 2 / 3;
@@ -49,7 +55,8 @@ static double match(const struct ebb_study *study, const struct ebb_group *group
     bool much = creation.bytes >= least && creation.tables >= 100 &&
                 creation.bytes >= LEAST_SHARE * study->alloc_rate;
     bool thrown_away = creation.live < creation.tables; /* each lives less than a second */
-    return goes_on && thrown_away && (many || much) && group->births >= 20 ? 0.8 : 0;
+    double sure = group->container ? 0.8 : 0.7;         /* by its name alone */
+    return goes_on && thrown_away && (many || much) && group->births >= 20 ? sure : 0;
 }
 
 static void advise_go(const struct ebb_study *study, struct ebb_words *words)
@@ -79,7 +86,8 @@ static void explain(const struct ebb_study *study, const struct ebb_group *group
     char site[160];
     struct creation creation = measure(study, group);
     ebb_summary(words, "%s makes a new %s again and again and throws it away.",
-                ebb_say_site(study, group, site), group->container->name);
+                ebb_say_site(study, group, site),
+                group->container ? group->container->name : "table");
     ebb_evidence_say(words, "About %s tables are made per second and hardly one is alive (%s).",
                      ebb_count(creation.tables).text, ebb_count(creation.live).text);
     ebb_evidence_say(words, "This is %s/s, %.0f %% of all that the program allocates.",

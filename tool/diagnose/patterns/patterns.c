@@ -88,8 +88,10 @@ struct ebb_likeness ebb_likeness(const struct ebb_study *study, const struct ebb
         like.sequence = place->map_word && !place->sequence_word ? 0.7 : 0.93;
         like.map = 0.25;
     } else if (table) {
-        like.sequence = place->sequence_word ? 0.85 : place->map_word ? 0.4 : 0.7;
-        like.map = place->map_word ? (place->sequence_word ? 0.5 : 0.8) : 0.4;
+        /* Arrays grow by realloc; what is moved to a larger block by hand is rehashed. */
+        like.sequence = place->sequence_word ? 0.85 : 0.4;
+        like.map = place->map_word ? (place->sequence_word ? 0.5 : 0.8)
+                                   : (place->sequence_word ? 0.4 : 0.7);
     } else if (group->growing_lines >= 2) {
         like.map = place->map_word ? 0.8 : 0.45;
     } else {
