@@ -368,6 +368,19 @@ static void leak_at_a_busy_site(struct sim *sim)
     } while (sim_advance(sim, TICK));
 }
 
+/* One in fifty is lost, so slowly that only a few samples stand behind it. */
+static void slow_leak_at_a_busy_site(struct sim *sim)
+{
+    struct flow flow = {sim_stack(sim, "calloc@c < lose#33 < serve#30 < main#9"), 500, 250e3, 0};
+    struct flow busy = {flow.stack, 500, 12e6, 0};
+    struct flow body = {sim_stack(sim, "malloc@c < serve#25 < main#9"), 10000, 30e6, 0};
+    do {
+        churn(sim, &busy, 0.001);
+        churn(sim, &body, 0.001);
+        leak(sim, &flow);
+    } while (sim_advance(sim, TICK));
+}
+
 static void leak_under_a_saw_tooth(struct sim *sim)
 {
     struct flow flow = {sim_stack(sim, "malloc@c < lose#33 < batch#50 < main#9"), 180, 1.5e6, 0};
@@ -564,6 +577,39 @@ static void map_of_table_only(struct sim *sim)
     } while (sim_advance(sim, TICK));
 }
 
+/* The same behind a helper without telling names, called where requests come and go. */
+static void map_of_table_in_a_busy_caller(struct sim *sim)
+{
+    struct flow body = {sim_stack(sim, "malloc@c < message#59 < main#9"), 400, 24e6, 0};
+    struct doubling table = {
+        .stack = sim_stack(sim, "calloc@c < seen_grow#31 < seen_before#44 < message#63 < main#9"),
+        .slot = 16};
+    double rate = 40e3 + 100e3 * sim_uniform(sim);
+    do {
+        churn(sim, &body, 0.001);
+        doubling_add(sim, &table, rate * TICK);
+    } while (sim_advance(sim, TICK));
+}
+
+/* A macro's table, in the function that makes the nodes, of which only two sizes are ever seen. */
+static void map_in_two_sizes(struct sim *sim)
+{
+    struct flow other = {0};
+    struct flow nodes = {sim_stack(sim, "calloc@c < resolve#26 < serve#30 < main#9"), 184, 930e3,
+                         0};
+    uint32_t tables = sim_stack(sim, "malloc@c < resolve#32 < serve#30 < main#9");
+    MALLOC(sim, tables, 4 << 20, 1, 13);
+    bool large = false;
+    do {
+        background(sim, &other);
+        leak(sim, &nodes);
+        if (!large && sim->now > 13) {
+            MALLOC(sim, tables, 16 << 20, 1, NEVER);
+            large = true;
+        }
+    } while (sim_advance(sim, TICK));
+}
+
 static void slice_of(struct sim *sim, const char *frames, enum ebb_kind kind)
 {
     struct flow other = {0};
@@ -692,6 +738,34 @@ static void large_temporaries(struct sim *sim)
     temporaries_of(sim, 400e6);
 }
 
+/* Buffers that double up to a size: each step is made, copied and freed. */
+static void grown_temporaries(struct sim *sim)
+{
+    struct flow other = {0};
+    uint32_t stack =
+        sim_stack(sim, "operator new@+ < std::__cxx11::basic_string<char>::_M_append < "
+                       "render#15 < request#22 < main#9");
+    double owed = 0;
+    do {
+        background(sim, &other);
+        for (owed += 15 * TICK; owed >= 1; owed--)
+            for (uint64_t size = 8192; size <= 1 << 20; size *= 2)
+                MALLOC(sim, stack, size, 1, sim->now + 0.002);
+    } while (sim_advance(sim, TICK));
+}
+
+/* Few and very large ones. */
+static void largest_temporaries(struct sim *sim)
+{
+    struct flow other = {0};
+    struct flow flow = {sim_stack(sim, "malloc@c < read_body#12 < serve#30 < main#9"), 4 << 20,
+                        250e6, 0};
+    do {
+        background(sim, &other);
+        MALLOC(sim, flow.stack, flow.size, due(&flow, flow.rate), sim->now + 0.005);
+    } while (sim_advance(sim, TICK));
+}
+
 static void few_temporaries(struct sim *sim)
 {
     temporaries_of(sim, 20e6);
@@ -707,6 +781,47 @@ static void map_remade(struct sim *sim)
         background(sim, &other);
         MALLOC(sim, stack, 1000, 60000 * TICK, sim->now + 0.001);
     } while (sim_advance(sim, TICK));
+}
+
+static void small_map_remade(struct sim *sim)
+{
+    uint32_t tables =
+        sim_stack(sim, "operator new@+ < std::_Hashtable<int, int>::_M_rehash < "
+                       "std::unordered_map<int, int>::operator[] < score#17 < main#9");
+    uint32_t nodes = sim_stack(sim, "operator new@+ < std::_Hashtable<int, int>::_M_insert < "
+                                    "std::unordered_map<int, int>::operator[] < score#17 < main#9");
+    do {
+        MALLOC(sim, nodes, 16, 700 * 560 * TICK, sim->now + 0.001);
+        for (uint64_t size = 104; size < 10000; size *= 2)
+            MALLOC(sim, tables, size, 700 * TICK, sim->now + 0.001);
+    } while (sim_advance(sim, TICK));
+}
+
+static void table_remade_by(struct sim *sim, const char *frames, double rate)
+{
+    struct flow other = {0};
+    uint32_t stack = sim_stack(sim, frames);
+    do {
+        background(sim, &other);
+        MALLOC(sim, stack, 16384, rate * TICK, sim->now + 0.0005);
+    } while (sim_advance(sim, TICK));
+}
+
+static void map_remade_by_hand(struct sim *sim)
+{
+    table_remade_by(sim, "calloc@c < table_new#18 < query#44 < main#9", 8000);
+}
+
+/* The same blocks, made by what is called otherwise. */
+static void pages_in_passing(struct sim *sim)
+{
+    table_remade_by(sim, "calloc@c < page_new#18 < query#44 < main#9", 8000);
+}
+
+/* Too few to be worth a word. */
+static void few_tables_in_passing(struct sim *sim)
+{
+    table_remade_by(sim, "calloc@c < table_new#18 < query#44 < main#9", 300);
 }
 
 static void thread_leak(struct sim *sim)
@@ -746,6 +861,8 @@ const struct scenario scenarios[] = {
     {"idle", idle, NULL, NULL, NULL, 0, 0.99},
     {"memory that is given back", falling, NULL, NULL, NULL, 0, 0.99},
     {"few large temporaries", few_temporaries, NULL, NULL, NULL, 0, 0.99},
+    {"pages in passing", pages_in_passing, NULL, NULL, NULL, 0, 0.99},
+    {"few tables in passing", few_tables_in_passing, NULL, NULL, NULL, 0, 0.99},
 
     {"leak, 100 KB/s", leak_100_kb, "leak", "lose", NULL, 102400, 0.95},
     {"leak, 128 KB/s in blocks of 64 KiB", leak_100_kb_large_blocks, "leak", "lose", NULL, 131072,
@@ -756,6 +873,7 @@ const struct scenario scenarios[] = {
      0.95},
     {"leak in a crowd", leak_in_a_crowd, "leak", "lose", NULL, 1e6, 0.99},
     {"leak at a busy site", leak_at_a_busy_site, "leak", "lose", NULL, 1e6, 0.99},
+    {"slow leak at a busy site", slow_leak_at_a_busy_site, "leak", "lose", NULL, 250e3, 0.97},
     {"leak under a saw-tooth", leak_under_a_saw_tooth, "leak", "lose", NULL, 1.5e6, 0.95},
     {"leak after a start-up", leak_after_start_up, "leak", "lose", NULL, 0, 0.95},
     {"leak that speeds up", leak_that_speeds_up, "leak", "lose", NULL, 0, 0.99},
@@ -772,6 +890,9 @@ const struct scenario scenarios[] = {
     {"CPython dict", map_python, "unbounded-map", "_PyEval_EvalFrameDefault", "CPython dict", 0,
      0.99},
     {"a table alone that doubles", map_of_table_only, "unbounded-map", "map_put", NULL, 0, 0.95},
+    {"a table alone in a busy caller", map_of_table_in_a_busy_caller, "unbounded-map", "seen_grow",
+     NULL, 0, 0.95},
+    {"a table in two sizes", map_in_two_sizes, "unbounded-map", "resolve", NULL, 0, 0.9},
     {"array by realloc", slice_by_realloc, "growing-slice", "note_event", NULL, 0, 0.95},
     {"std::vector", slice_cxx, "growing-slice", "note_event", "std::vector", 0, 0.95},
     {"list in small steps", slice_in_small_steps, "growing-slice", "note_event", NULL, 2e6, 0.99},
@@ -782,6 +903,11 @@ const struct scenario scenarios[] = {
     {"map kept after clear", map_kept, "map-kept-after-clear", "insert", NULL, 0, 0.99},
     {"fragmentation", held_by_fragments, "fragmentation", NULL, NULL, 0, 0.99},
     {"large temporaries", large_temporaries, "large-temporaries", "read_body", NULL, 0, 0.99},
+    {"large temporaries, grown", grown_temporaries, "large-temporaries", "render", NULL, 0, 0.99},
+    {"large temporaries, few a second", largest_temporaries, "large-temporaries", "read_body", NULL,
+     0, 0.99},
+    {"small map remade", small_map_remade, "map-remade", "score", "std::unordered_map", 0, 0.99},
+    {"map remade by hand", map_remade_by_hand, "map-remade", "table_new", NULL, 0, 0.99},
     {"map remade", map_remade, "map-remade", "count_words", NULL, 0, 0.99},
     {"thread leak", thread_leak, "thread-leak", "start_job", NULL, 0, 0.99},
     {0},

@@ -207,8 +207,10 @@ uint32_t sim_alloc(struct sim *sim, uint32_t stack, enum ebb_kind kind, uint64_t
     if (kind == EBB_KIND_THREAD) {
         sim->threads += (uint64_t)count;
     } else {
-        sim->allocs += (uint64_t)count;
-        sim->alloc_bytes += (uint64_t)(count * (double)size);
+        if (kind != EBB_KIND_MMAP) { /* the agent's totals are those of the malloc family */
+            sim->allocs += (uint64_t)count;
+            sim->alloc_bytes += (uint64_t)(count * (double)size);
+        }
         sim->live += count * (double)size;
         sim->peak = fmax(sim->peak, sim->live);
     }
@@ -236,7 +238,7 @@ void sim_free(struct sim *sim, uint32_t index)
         return;
     }
     point->live_bytes = fmax(point->live_bytes - batch->sampled * weight * (double)batch->size, 0);
-    sim->frees += (uint64_t)batch->count;
+    sim->frees += kind == EBB_KIND_MMAP ? 0 : (uint64_t)batch->count;
     sim->live -= batch->count * (double)batch->size;
 }
 

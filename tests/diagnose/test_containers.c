@@ -182,6 +182,38 @@ static void words_are_words(void **state)
     sim_free_all(&sim);
 }
 
+static void makers_of_tables_are_known(void **state)
+{
+    static const struct {
+        const char *name;
+        bool makes;
+    } known[] = {
+        {"table_new", true},
+        {"hash_create_sized", true},
+        {"newVisitedSet", true},
+        {"HashMap::HashMap", true},
+        {"create_index", true},
+        {"dictCreate", true},
+        {"table_insert", false},
+        {"table_new_entry", false},
+        {"new_table_node", false},
+        {"page_new", false},
+        {"new", false},
+        {"table", false},
+        {"make_offset", false},
+        {"Page::Page", false},
+        {"map_put", false},
+        {"::map", false},
+        {"reset_new_value", false},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        struct ebb_place place = {0};
+        ebb_place_read_words(&place, known[i].name);
+        if (place.makes_table != known[i].makes)
+            fail_msg("%s", known[i].name);
+    }
+}
+
 int test_containers(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +224,7 @@ int test_containers(void)
         cmocka_unit_test(headers_tell_the_container),
         cmocka_unit_test(names_lose_arguments_and_return_types),
         cmocka_unit_test(words_are_words),
+        cmocka_unit_test(makers_of_tables_are_known),
     };
     return cmocka_run_group_tests_name("containers", tests, NULL, NULL);
 }

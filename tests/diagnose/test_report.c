@@ -325,6 +325,52 @@ static void the_report_is_a_function_of_the_evidence(void **state)
     sim_free_all(&sim);
 }
 
+static bool says(const struct ebb_verdict *verdict, const char *words)
+{
+    for (size_t i = 0; verdict->evidence[i]; i++)
+        if (strstr(verdict->evidence[i], words))
+            return true;
+    return false;
+}
+
+/* What an interpreter maps is memory for many objects: it counts as allocated, but not as so many
+ * entries. */
+static void mappings_are_no_entries(void **state)
+{
+    struct sim sim;
+    struct ebb_report report;
+    run(&sim, "CPython dict", 2, 30);
+    diagnose(&sim, &report);
+    assert_false(report.healthy);
+    assert_false(says(&report.verdicts[0], "entries are added"));
+    assert_true(report.memory.growth_bytes_per_s > 4e6);
+    assert_true(report.memory.alloc_bytes_per_s >= 0.95 * report.memory.growth_bytes_per_s);
+    ebb_report_free(&report);
+    sim_free_all(&sim);
+
+    run(&sim, "hash map by hand", 2, 30);
+    diagnose(&sim, &report);
+    assert_true(says(&report.verdicts[0], "entries are added"));
+    ebb_report_free(&report);
+    sim_free_all(&sim);
+}
+
+/* Two verdicts on large buffers: only what grows step by step is told to ask for its size. */
+static void buffers_in_steps_are_told(void **state)
+{
+    static const char *const names[] = {"large temporaries", "large temporaries, grown"};
+    for (int i = 0; i < 2; i++) {
+        struct sim sim;
+        struct ebb_report report;
+        run(&sim, names[i], 5, 30);
+        diagnose(&sim, &report);
+        assert_string_equal(report.verdicts[0].pattern, "large-temporaries");
+        assert_true(says(&report.verdicts[0], "step by step") == (i == 1));
+        ebb_report_free(&report);
+        sim_free_all(&sim);
+    }
+}
+
 int test_report(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +386,8 @@ int test_report(void)
         cmocka_unit_test(a_replaced_image_is_left_out),
         cmocka_unit_test(verdicts_are_in_order),
         cmocka_unit_test(ended_threads_are_told_from_running_ones),
+        cmocka_unit_test(mappings_are_no_entries),
+        cmocka_unit_test(buffers_in_steps_are_told),
         cmocka_unit_test(odd_evidence_does_no_harm),
         cmocka_unit_test(the_report_is_a_function_of_the_evidence),
     };

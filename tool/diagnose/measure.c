@@ -258,6 +258,20 @@ static void retained_from_survivors(struct ebb_study *study, struct ebb_group *g
 
 /* ---- the table ---- */
 
+/* Whether tables of this size are made again and again and thrown away: whichever is alive at a look
+ * was caught in passing. One that grows has each size once. */
+static bool is_remade(const struct ebb_study *study, uint32_t index)
+{
+    const struct ebb_series *series = &study->evidence->series.items[index];
+    uint64_t most = 0;
+    for (size_t i = 0; i < series->points.len; i++) {
+        const struct ebb_point *point = &series->points.items[i];
+        if (point->alloc_samples - point->free_samples > most)
+            most = point->alloc_samples - point->free_samples;
+    }
+    return study->tracks[index].births > 3.0 * (double)most + 3;
+}
+
 /* Size of the largest table alive at each observation, 0 before the first. A table that sampling
  * missed leaves its predecessor standing. */
 static double *trace_table(struct ebb_study *study, struct ebb_group *group)
@@ -271,13 +285,14 @@ static double *trace_table(struct ebb_study *study, struct ebb_group *group)
         const struct ebb_series *series = &study->evidence->series.items[index];
         if (!study->tracks[index].table || study->places[series->stack].part)
             continue;
+        bool passing = !study->program.go && is_remade(study, index);
         size_t next = 0;
         const struct ebb_point *now = NULL;
         for (size_t i = 0; i < study->n; i++) {
             while (next < series->points.len && series->points.items[next].observation <= i)
                 now = &series->points.items[next++];
             bool alive = now && now->alloc_samples > now->free_samples && now->live_objects > 0;
-            if (alive)
+            if (alive && !passing)
                 largest[i] = fmax(largest[i], now->live_bytes / now->live_objects);
             if (alive && i == 0)
                 table->live_first += now->live_objects;
@@ -285,7 +300,7 @@ static double *trace_table(struct ebb_study *study, struct ebb_group *group)
         if (now && now->alloc_samples > now->free_samples) {
             table->live += now->live_objects;
             table->live_samples += (double)(now->alloc_samples - now->free_samples);
-            if (now->live_bytes / now->live_objects > table->size) {
+            if (!passing && now->live_bytes / now->live_objects > table->size) {
                 table->size = now->live_bytes / now->live_objects;
                 table->realloc = series->kind == EBB_KIND_REALLOC;
             }
