@@ -754,6 +754,41 @@ static void grown_temporaries(struct sim *sim)
     } while (sim_advance(sim, TICK));
 }
 
+/* Batches that put together a vector of some MB each and drop it. */
+static void vectors_in_batches_of(struct sim *sim, double seconds)
+{
+    struct flow other = {0};
+    uint32_t stack = sim_stack(sim, "operator new@+ < std::vector<int>::_M_realloc_insert < "
+                                    "collect#15 < batch#22 < main#9");
+    struct doubling vector = {.stack = stack, .slot = 8};
+    double next = seconds * sim_uniform(sim);
+    do {
+        background(sim, &other);
+        doubling_add(sim, &vector, 5e6 / seconds * TICK);
+        if (sim->now >= next) {
+            next += seconds;
+            if (vector.exists)
+                sim_free(sim, vector.table);
+            vector = (struct doubling){.stack = stack, .slot = 8};
+        }
+    } while (sim_advance(sim, TICK));
+}
+
+static void vectors_in_batches_3(struct sim *sim)
+{
+    vectors_in_batches_of(sim, 3);
+}
+
+static void vectors_in_batches_8(struct sim *sim)
+{
+    vectors_in_batches_of(sim, 8);
+}
+
+static void vectors_in_batches_13(struct sim *sim)
+{
+    vectors_in_batches_of(sim, 13);
+}
+
 /* Few and very large ones. */
 static void largest_temporaries(struct sim *sim)
 {
@@ -861,6 +896,9 @@ const struct scenario scenarios[] = {
     {"idle", idle, NULL, NULL, NULL, 0, 0.99},
     {"memory that is given back", falling, NULL, NULL, NULL, 0, 0.99},
     {"few large temporaries", few_temporaries, NULL, NULL, NULL, 0, 0.99},
+    {"vectors in batches, 3 s", vectors_in_batches_3, NULL, NULL, NULL, 0, 0.99},
+    {"vectors in batches, 8 s", vectors_in_batches_8, NULL, NULL, NULL, 0, 0.99},
+    {"vectors in batches, 13 s", vectors_in_batches_13, NULL, NULL, NULL, 0, 0.97},
     {"pages in passing", pages_in_passing, NULL, NULL, NULL, 0, 0.99},
     {"few tables in passing", few_tables_in_passing, NULL, NULL, NULL, 0, 0.99},
 

@@ -353,12 +353,14 @@ static void measure_table(struct ebb_study *study, struct ebb_group *group)
     if (!largest || table->size <= 0)
         return;
     table->last_gap_s = 0;
-    double before_last = 0, reference = 0, at_two_thirds = 0;
+    double before_last = 0, reference = 0, at_two_thirds = 0, dropped = 0;
     for (size_t i = 0; i < study->n; i++) {
         if (table->first_size == 0)
             table->first_size = reference = largest[i];
         if (study->times[i] <= study->span * 2 / 3)
             at_two_thirds = largest[i];
+        if (i > 0 && largest[i] < 0.6 * largest[i - 1])
+            dropped = fmax(dropped, largest[i - 1]);
         if (i == 0 || largest[i] <= largest[i - 1] * 1.01 || largest[i - 1] == 0)
             continue;
         table->rises++;
@@ -377,6 +379,9 @@ static void measure_table(struct ebb_study *study, struct ebb_group *group)
      * that is long past, the load has ended. Many small rises must go on to the end. */
     double wait = study->span - table->last_rise_s, resolution = study->span / (double)study->n;
     if (rise <= 0 || table->size < group->tables[study->n - 1] / 1e9)
+        return;
+    /* One as large as this was dropped before: batches, each with a table of its own. */
+    if (table->size <= 1.5 * dropped)
         return;
     if (table->rises > table->doublings * 2 && table->rises >= 6)
         table->growing = table->steady_share >= 0.16;
