@@ -591,23 +591,34 @@ static void map_of_table_in_a_busy_caller(struct sim *sim)
     } while (sim_advance(sim, TICK));
 }
 
-/* A macro's table, in the function that makes the nodes, of which only two sizes are ever seen. */
-static void map_in_two_sizes(struct sim *sim)
+/* A macro's table, in the function that makes the nodes, of which only one or two sizes are seen. */
+static void map_in_sizes(struct sim *sim, uint64_t first, uint64_t second)
 {
     struct flow other = {0};
     struct flow nodes = {sim_stack(sim, "calloc@c < resolve#26 < serve#30 < main#9"), 184, 930e3,
                          0};
     uint32_t tables = sim_stack(sim, "malloc@c < resolve#32 < serve#30 < main#9");
-    MALLOC(sim, tables, 4 << 20, 1, 13);
+    if (first)
+        MALLOC(sim, tables, first, 1, 13);
     bool large = false;
     do {
         background(sim, &other);
         leak(sim, &nodes);
         if (!large && sim->now > 13) {
-            MALLOC(sim, tables, 16 << 20, 1, NEVER);
+            MALLOC(sim, tables, second, 1, NEVER);
             large = true;
         }
     } while (sim_advance(sim, TICK));
+}
+
+static void map_in_two_sizes(struct sim *sim)
+{
+    map_in_sizes(sim, 4 << 20, 16 << 20);
+}
+
+static void map_in_one_size(struct sim *sim)
+{
+    map_in_sizes(sim, 0, 3 << 20);
 }
 
 static void slice_of(struct sim *sim, const char *frames, enum ebb_kind kind)
@@ -931,6 +942,7 @@ const struct scenario scenarios[] = {
     {"a table alone in a busy caller", map_of_table_in_a_busy_caller, "unbounded-map", "seen_grow",
      NULL, 0, 0.95},
     {"a table in two sizes", map_in_two_sizes, "unbounded-map", "resolve", NULL, 0, 0.9},
+    {"a table in one size", map_in_one_size, "unbounded-map", "resolve", NULL, 0, 0.95},
     {"array by realloc", slice_by_realloc, "growing-slice", "note_event", NULL, 0, 0.95},
     {"std::vector", slice_cxx, "growing-slice", "note_event", "std::vector", 0, 0.95},
     {"list in small steps", slice_in_small_steps, "growing-slice", "note_event", NULL, 2e6, 0.99},

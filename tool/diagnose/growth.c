@@ -349,15 +349,16 @@ static void share_support(struct ebb_study *study)
     }
 }
 
-/* The group with most retained samples among those with too few, if it lost none. */
+/* The group with most retained samples among those with too few, if it lost none. What dies young
+ * is none of them; where ages are unknown, nothing may have died. */
 static struct ebb_group *best_suspect(struct ebb_study *study)
 {
     struct ebb_group *best = NULL;
     for (size_t i = 0; i < study->groups.len; i++) {
         struct ebb_group *group = &study->groups.items[i];
         bool open = group->growth.proof == EBB_PROOF_NONE && !group->threads &&
-                    !group->growth.slowing && group->deaths == 0 && group->lost == 0 &&
-                    group->churn < 0.3;
+                    !group->growth.slowing && (study->survivors_known || group->deaths == 0) &&
+                    group->lost == 0 && group->churn < 0.3;
         if (open && group->retained >= 2 && is_spread(study, group) &&
             (!best || group->retained_bytes > best->retained_bytes))
             best = group;

@@ -63,6 +63,31 @@ static struct ebb_likeness go_likeness(const struct ebb_study *study, const stru
     return like;
 }
 
+/* Whether one block stands beside the entries, far larger than they are and with room for about a
+ * pointer to each: a table whose smaller predecessors the samples have missed. */
+static bool holds_fitting_block(const struct ebb_study *study, const struct ebb_group *group)
+{
+    static const double LARGER = 100, LEAST_PER_ENTRY = 1, MOST_PER_ENTRY = 64;
+    const struct ebb_track *entries = NULL;
+    for (size_t i = 0; i < group->series_count; i++) {
+        const struct ebb_track *track = &study->tracks[group->series[i]];
+        if (!track->table && (!entries || track->net_objects > entries->net_objects))
+            entries = track;
+    }
+    if (!entries)
+        return false;
+    double count = entries->samples_last * entries->weight;
+    for (size_t i = 0; i < group->series_count; i++) {
+        const struct ebb_track *track = &study->tracks[group->series[i]];
+        if (track != entries && track->samples_last == 1 && track->births <= 1 &&
+            track->block_bytes >= LARGER * entries->block_bytes &&
+            track->block_bytes >= LEAST_PER_ENTRY * count &&
+            track->block_bytes <= MOST_PER_ENTRY * count)
+            return true;
+    }
+    return false;
+}
+
 struct ebb_likeness ebb_likeness(const struct ebb_study *study, const struct ebb_group *group)
 {
     const struct ebb_place *place = &group->place;
@@ -92,6 +117,8 @@ struct ebb_likeness ebb_likeness(const struct ebb_study *study, const struct ebb
         like.sequence = place->sequence_word ? 0.85 : 0.4;
         like.map = place->map_word ? (place->sequence_word ? 0.5 : 0.8)
                                    : (place->sequence_word ? 0.4 : 0.7);
+    } else if (holds_fitting_block(study, group)) {
+        like.map = place->sequence_word && !place->map_word ? 0.5 : 0.75;
     } else if (group->growing_lines >= 2) {
         like.map = place->map_word ? 0.8 : 0.45;
     } else {
