@@ -29,6 +29,7 @@
  *                               outlive the entry
  *     EBB_MAP_OWNED_STR_KEYS    struct ebb_str; an entry that is added gets a copy of the bytes
  *                               (NUL-terminated, from the map's allocator), which goes with it
+ *     EBB_MAP_FLAT_KEYS         struct ebb_flat (ebb/flat.h): two texts in one key; copied likewise
  *     EBB_MAP_BYTES_KEYS        a number: arrays of so many bytes, `struct NAME_key {bytes[]}`
  *     EBB_MAP_STRUCT_KEYS       a struct type without padding, hashed and compared as bytes
  *
@@ -98,6 +99,7 @@
  *
  * Needs libebb (pkg-config ebb). From C++ the types must be trivially copyable. */
 #include <ebb/allocator.h>
+#include <ebb/flat.h>
 #include <ebb/hash.h>
 #include <ebb/impl/table.h>
 #include <ebb/str.h>
@@ -121,7 +123,7 @@ struct ebb_map_options {
     bool huge_pages; /* large tables: faster by a third, single operations may take milliseconds */
     bool fail_fast;  /* walks end when the map changes under them */
     /* Called when the map is to grow beyond `warn_len` entries (0: never), and whenever it has
-     * doubled since. Must not touch the map. */
+     * doubled since. Must not touch the map. NULL: the warning goes to the log (ebb/log.h). */
     size_t warn_len;
     void (*warn)(void *context, const char *name, size_t len);
     void *warn_context;
@@ -176,6 +178,11 @@ static inline uint64_t ebb__reverse_bits(uint64_t word)
 #define EBB_MAP_HASH(key, seed) ebb_str_hash(key, seed)
 #define EBB_MAP_EQUAL(a, b)     ebb_str_equal(a, b)
 #define EBB_MAP_SAME(a, b)      ((a).data == (b).data && (a).len == (b).len)
+#elif defined EBB_MAP_FLAT_KEYS
+#define EBB_MAP_KEY             struct ebb_flat
+#define EBB_MAP_HASH(key, seed) ebb_flat_hash(key, seed)
+#define EBB_MAP_EQUAL(a, b)     ebb_flat_equal(a, b)
+#define EBB_MAP_SAME(a, b)      ((a).outer == (b).outer && (a).inner == (b).inner)
 #elif defined EBB_MAP_BYTES_KEYS
 struct EBB__JOIN(EBB_MAP_NAME, _key) {
     unsigned char bytes[EBB_MAP_BYTES_KEYS];
@@ -198,6 +205,9 @@ static_assert(__has_unique_object_representations(EBB_MAP_KEY), "keys must have 
 #ifndef EBB_MAP_EQUAL
 #define EBB_MAP_EQUAL(a, b) ((a) == (b))
 #endif
+#ifndef EBB__MAP_EQUAL /* the library's own maps may need more than the keys to tell */
+#define EBB__MAP_EQUAL(map, a, b) EBB_MAP_EQUAL(a, b)
+#endif
 #ifndef EBB_MAP_SAME
 #define EBB_MAP_SAME(a, b) EBB_MAP_EQUAL(a, b)
 #endif
@@ -205,6 +215,10 @@ static_assert(__has_unique_object_representations(EBB_MAP_KEY), "keys must have 
 #if defined EBB_MAP_OWNED_STR_KEYS
 #define EBB__MAP_COPY_KEY(map, place) ebb__str_copy(place, (map)->table.allocator)
 #define EBB__MAP_DROP_KEY(map, place) ebb__str_drop(place, (map)->table.allocator)
+#define EBB__MAP_DROP_GIVEN(map, key) (void)(key)
+#elif defined EBB_MAP_FLAT_KEYS
+#define EBB__MAP_COPY_KEY(map, place) ebb__flat_copy(place, (map)->table.allocator)
+#define EBB__MAP_DROP_KEY(map, place) ebb__flat_drop(place, (map)->table.allocator)
 #define EBB__MAP_DROP_GIVEN(map, key) (void)(key)
 #elif defined EBB_MAP_COPY_KEY
 #define EBB__MAP_COPY_KEY(map, place) EBB_MAP_COPY_KEY(place)
@@ -221,7 +235,8 @@ static_assert(__has_unique_object_representations(EBB_MAP_KEY), "keys must have 
 #endif
 #endif
 
-#if defined EBB_MAP_DROP_KEY || defined EBB_MAP_OWNED_STR_KEYS || defined EBB_MAP_DROP_VALUE
+#if defined EBB_MAP_DROP_KEY || defined EBB_MAP_OWNED_STR_KEYS || defined EBB_MAP_FLAT_KEYS ||     \
+    defined EBB_MAP_DROP_VALUE
 #define EBB__MAP_DROPS 1
 #else
 #define EBB__MAP_DROPS 0
@@ -248,8 +263,10 @@ static_assert(__has_unique_object_representations(EBB_MAP_KEY), "keys must have 
 #undef EBB_MAP_COPY_KEY
 #undef EBB_MAP_STR_KEYS
 #undef EBB_MAP_OWNED_STR_KEYS
+#undef EBB_MAP_FLAT_KEYS
 #undef EBB_MAP_BYTES_KEYS
 #undef EBB_MAP_STRUCT_KEYS
+#undef EBB__MAP_EQUAL
 #undef EBB__MAP_COPY_KEY
 #undef EBB__MAP_DROP_KEY
 #undef EBB__MAP_DROP_GIVEN

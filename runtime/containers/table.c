@@ -4,6 +4,8 @@
  * thing that moves a table. */
 #include <ebb/map.h>
 
+#include "../log.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -220,7 +222,12 @@ bool ebb__table_warn(struct ebb__table *table)
 {
     table->warn_at = table->count * 2;
     ebb__table_set_limits(table);
-    table->warn(table->warn_context, table->name, table->count);
+    if (table->warn)
+        table->warn(table->warn_context, table->name, table->count);
+    else
+        ebb__log("ebb: map %s has %zu entries and grows; delete what is no longer needed, or raise "
+                 "its warn_len",
+                 table->name ? table->name : "(without a name)", table->count);
     return table->count >= table->grow_at;
 }
 
@@ -410,7 +417,7 @@ void ebb__table_begin(struct ebb__table *table, const struct ebb_map_options *op
         .huge = options->huge_pages,
         .fail_fast = options->fail_fast,
         .name = options->name,
-        .warn_at = options->warn && options->warn_len ? options->warn_len : SIZE_MAX,
+        .warn_at = options->warn_len ? options->warn_len : SIZE_MAX,
         .warn = options->warn,
         .warn_context = options->warn_context,
     };

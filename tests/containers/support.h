@@ -42,6 +42,7 @@ struct failing {
     struct ebb_allocator allocator;
     long allowed;  /* allocations until every one fails; -1: never */
     size_t blocks; /* handed out and not given back */
+    size_t bytes;  /* of them */
     size_t pages;  /* reservations, likewise */
 };
 
@@ -59,12 +60,14 @@ static inline void *failing_allocate(void *context, size_t size, size_t alignmen
     void *block =
         failing_refuses(failing) ? NULL : ebb_allocator_default.allocate(NULL, size, alignment);
     failing->blocks += block != NULL;
+    failing->bytes += block ? size : 0;
     return block;
 }
 
 static inline void failing_release(void *context, void *block, size_t size, size_t alignment)
 {
     ((struct failing *)context)->blocks--;
+    ((struct failing *)context)->bytes -= size;
     ebb_allocator_default.release(NULL, block, size, alignment);
 }
 

@@ -19,6 +19,7 @@
 typedef EBB_MAP_KEY KEY;
 typedef EBB_MAP_VALUE VALUE;
 
+#ifndef EBB__MAP_DECLARED /* the library's own maps may be part of public structs */
 struct EBB_MAP_NAME {
     struct ebb__table table;
 };
@@ -38,6 +39,7 @@ struct M(_iter) {
     KEY keys[EBB__GROUP];
     KEY *more; /* copies that found no room above; malloc'ed */
 };
+#endif
 
 /* One slot, when keys and values lie side by side. */
 struct M(_slot) {
@@ -79,7 +81,7 @@ static const struct ebb__layout M(__layout) = {
 #define KEY_BYTES(map)         sizeof(KEY)
 #define NEAR(it)               EBB__GROUP
 #define HASH(map, key)         EBB_MAP_HASH(key, (map)->table.seed)
-#define EQUAL(map, a, b)       EBB_MAP_EQUAL(a, b)
+#define EQUAL(map, a, b)       EBB__MAP_EQUAL(map, a, b)
 #define SAME(map, a, b)        EBB_MAP_SAME(a, b)
 #define COPY_KEY(map, place)   EBB__MAP_COPY_KEY(map, place)
 #define DROP_KEY(map, place)   EBB__MAP_DROP_KEY(map, place)
