@@ -198,15 +198,16 @@ static void say_survival(const struct ebb_study *study, const struct ebb_group *
         ebb_evidence_say(words,
                          "%s %s were allocated here in this window and are all still alive; not "
                          "one was freed.",
-                         ebb_count(group->retained).text, blocks);
+                         ebb_count(round(group->retained)).text, blocks);
     else if (group->lost < 0.5)
         ebb_evidence_say(words, "%s %s allocated here in this window are still alive.",
-                         ebb_count(group->retained).text, blocks);
+                         ebb_count(round(group->retained)).text, blocks);
     else
         ebb_evidence_say(words,
                          "%s %s allocated here in this window are still alive, against %s older "
                          "ones that were freed.",
-                         ebb_count(group->retained).text, blocks, ebb_count(group->lost).text);
+                         ebb_count(round(group->retained)).text, blocks,
+                         ebb_count(round(group->lost)).text);
 }
 
 static void say_pace(const struct ebb_group *group, struct ebb_words *words)
