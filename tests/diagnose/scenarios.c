@@ -381,6 +381,20 @@ static void slow_leak_at_a_busy_site(struct sim *sim)
     } while (sim_advance(sim, TICK));
 }
 
+/* A queue from which half as much is taken as goes in; nothing in it gets old. */
+static void filling_queue(struct sim *sim)
+{
+    struct flow other = {0};
+    struct flow jobs = {sim_stack(sim, "operator new@+ < std::deque<job>::_M_push_back_aux < "
+                                       "submit#14 < serve#30 < main#9"),
+                        160, 1.2e6, 0};
+    do {
+        background(sim, &other);
+        /* What goes in at t leaves at 2 t. */
+        MALLOC(sim, jobs.stack, jobs.size, due(&jobs, jobs.rate), 2 * sim->now);
+    } while (sim_advance(sim, TICK));
+}
+
 static void leak_under_a_saw_tooth(struct sim *sim)
 {
     struct flow flow = {sim_stack(sim, "malloc@c < lose#33 < batch#50 < main#9"), 180, 1.5e6, 0};
@@ -922,6 +936,7 @@ const struct scenario scenarios[] = {
      0.95},
     {"leak in a crowd", leak_in_a_crowd, "leak", "lose", NULL, 1e6, 0.99},
     {"leak at a busy site", leak_at_a_busy_site, "leak", "lose", NULL, 1e6, 0.99},
+    {"a queue that fills", filling_queue, "growing-slice", "submit", "std::deque", 600e3, 0.9},
     {"slow leak at a busy site", slow_leak_at_a_busy_site, "leak", "lose", NULL, 250e3, 0.97},
     {"leak under a saw-tooth", leak_under_a_saw_tooth, "leak", "lose", NULL, 1.5e6, 0.95},
     {"leak after a start-up", leak_after_start_up, "leak", "lose", NULL, 0, 0.95},

@@ -64,6 +64,29 @@ static bool has_knee(const struct ebb_study *study, const struct ebb_group *grou
            third[1] / third[0] < 0.5 * third[2] / third[1];
 }
 
+/* A queue that is drained more slowly than it is filled: what is old leaves it, so that all survivors
+ * are young, but its level climbs from third to third, and the exact signals with it, mostly
+ * because of it. */
+static bool is_filling_queue(const struct ebb_study *study, const struct ebb_group *group)
+{
+    double level[3] = {0}, looks[3] = {0};
+    bool supported =
+        (study->blocks.steady && group->growth.objects_rate >= 0.3 * study->blocks.rate) ||
+        (study->bytes->steady && group->growth.rate >= 0.3 * study->bytes->rate);
+    if (!supported || !is_supported(study, group->growth.rate, group->growth.objects_rate))
+        return false;
+    for (size_t i = 0; i < study->n; i++) {
+        int third = (int)fmin(3 * study->times[i] / study->span, 2);
+        level[third] += group->samples[i];
+        looks[third]++;
+    }
+    for (int third = 0; third < 3; third++)
+        level[third] /= fmax(looks[third], 1);
+    double climb = level[2] - level[0];
+    return climb > 2 * sqrt(level[2] + level[0]) && level[1] > level[0] &&
+           level[2] - level[1] >= 0.2 * climb;
+}
+
 /* Retained blocks from all parts of the window: not all recent (a cache that replaces, a saw-tooth)
  * and not all at one moment. */
 static bool is_spread(const struct ebb_study *study, const struct ebb_group *group)
@@ -174,7 +197,8 @@ static void prove_counted(struct ebb_study *study, struct ebb_group *group)
     double z = chance > 0 ? group->gain / chance : 0;
     if (k < 5 || z < 2.2 || is_sawtooth(group))
         return;
-    if (!is_spread(study, group))
+    bool queue = is_filling_queue(study, group);
+    if (!is_spread(study, group) && !queue)
         return;
     if (has_stopped(study, group)) {
         group->growth.slowing = group->retained_thirds[2] >= 3;
@@ -188,7 +212,8 @@ static void prove_counted(struct ebb_study *study, struct ebb_group *group)
     if (k >= 20 && z >= 4) {
         double doubt = 0.06 * exp(-(z - 4) / 3) + (supported ? 0.01 : 0.03);
         accept(group, EBB_PROOF_COUNTED, 1 - doubt);
-    } else if (lost <= 0.15 * k + 0.5 && (group->deaths <= 0.5 * k + 1 || supported)) {
+    } else if (lost <= (queue ? 0.4 : 0.15) * k + 0.5 &&
+               (group->deaths <= 0.5 * k + 1 || supported)) {
         accept(group, supported ? EBB_PROOF_SUPPORTED : EBB_PROOF_COUNTED, supported ? 0.9 : 0.7);
     }
 }

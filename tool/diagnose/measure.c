@@ -344,6 +344,27 @@ static void trace_parts(struct ebb_study *study, struct ebb_group *group, double
     group->table.size = level;
 }
 
+/* How the memory of larger tables became resident: what the kernel saw from the look before such a
+ * table to the look after, against what was added. */
+static void judge_filling(const struct ebb_study *study, struct ebb_backing *table,
+                          const double *largest)
+{
+    static const double TELLING = 1 << 20;
+    double added = 0, seen = 0;
+    for (size_t i = 1; i + 1 < study->n; i++) {
+        if (largest[i] - largest[i - 1] < TELLING || largest[i - 1] == 0)
+            continue;
+        added += largest[i] - largest[i - 1];
+        seen += study->anonymous.values[i + 1] - study->anonymous.values[i - 1];
+    }
+    if (!study->anonymous.known || added == 0)
+        return;
+    if (seen >= 0.65 * added && seen <= 2 * added)
+        table->filled = EBB_FILLED_AT_ONCE;
+    else if (seen >= 0 && seen <= 0.35 * added)
+        table->filled = EBB_FILLED_BY_AND_BY;
+}
+
 static void measure_table(struct ebb_study *study, struct ebb_group *group)
 {
     struct ebb_backing *table = &group->table;
@@ -371,6 +392,7 @@ static void measure_table(struct ebb_study *study, struct ebb_group *group)
         before_last = table->last_rise_s;
         table->last_rise_s = study->times[i];
     }
+    judge_filling(study, table, largest);
     double rise = table->size - table->first_size;
     table->last_gap_s = table->last_rise_s - before_last;
     table->steady_share = rise > 0 ? (table->size - at_two_thirds) / rise : 0;

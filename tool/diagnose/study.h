@@ -42,6 +42,9 @@ struct ebb_backing {
     double live, live_first; /* how many tables live at the end and at the start, estimated */
     double live_samples;     /* sampled blocks behind `live` */
     bool realloc;            /* it is realloc that makes it larger */
+    /* Whether a larger one becomes resident at once, as a table does whose entries are scattered over
+     * it, or by and by, as an array does that is filled from its start. */
+    enum { EBB_FILLED_UNKNOWN, EBB_FILLED_AT_ONCE, EBB_FILLED_BY_AND_BY } filled;
 };
 
 enum ebb_proof {

@@ -63,6 +63,25 @@ static struct ebb_likeness go_likeness(const struct ebb_study *study, const stru
     return like;
 }
 
+/* Nothing but a table, which is moved to a larger block by hand: its name tells, and how it becomes
+ * resident. Arrays mostly grow by realloc; what is copied otherwise is mostly rehashed. */
+static void like_table_alone(const struct ebb_group *group, struct ebb_likeness *like)
+{
+    const struct ebb_place *place = &group->place;
+    bool scattered = group->table.filled == EBB_FILLED_AT_ONCE;
+    bool in_order = group->table.filled == EBB_FILLED_BY_AND_BY;
+    if (place->sequence_word && !place->map_word) {
+        like->sequence = scattered ? 0.7 : in_order ? 0.93 : 0.85;
+        like->map = scattered ? 0.6 : 0.3;
+    } else if (place->map_word && !place->sequence_word) {
+        like->map = in_order ? 0.7 : scattered ? 0.9 : 0.8;
+        like->sequence = in_order ? 0.6 : 0.3;
+    } else {
+        like->map = scattered ? 0.85 : in_order ? 0.3 : 0.6;
+        like->sequence = in_order ? 0.85 : scattered ? 0.3 : 0.5;
+    }
+}
+
 /* Whether one block stands beside the entries, far larger than they are and with room for about a
  * pointer to each: a table whose smaller predecessors the samples have missed. */
 static bool holds_fitting_block(const struct ebb_study *study, const struct ebb_group *group)
@@ -112,11 +131,10 @@ struct ebb_likeness ebb_likeness(const struct ebb_study *study, const struct ebb
     } else if (table && group->table.realloc) {
         like.sequence = place->map_word && !place->sequence_word ? 0.7 : 0.93;
         like.map = 0.25;
+    } else if (table && group->container) {
+        like.sequence = 0.9; /* a text */
     } else if (table) {
-        /* Arrays grow by realloc; what is moved to a larger block by hand is rehashed. */
-        like.sequence = place->sequence_word ? 0.85 : 0.4;
-        like.map = place->map_word ? (place->sequence_word ? 0.5 : 0.8)
-                                   : (place->sequence_word ? 0.4 : 0.7);
+        like_table_alone(group, &like);
     } else if (holds_fitting_block(study, group)) {
         like.map = place->sequence_word && !place->map_word ? 0.5 : 0.75;
     } else if (group->growing_lines >= 2) {
