@@ -123,6 +123,31 @@ static void nested_types_are_seen(void **state)
     sim_free_all(&sim);
 }
 
+/* Frames of an inner map do not name the outer one; what else the function calls does. */
+static void callees_tell_of_nested_types(void **state)
+{
+    static const char *const outer[] = {
+        "count", "std::unordered_map<int, std::map<long, int> >::operator[]", NULL};
+    static const char *const other[] = {
+        "std::unordered_map<int, std::unordered_map<long, int> >::operator[]",
+        "std::unordered_map<int, std::string>::operator[]", "std::map<long, int>::operator[]",
+        "std::vector<std::map<long, int> >::push_back", NULL};
+    const char *const *calls[] = {outer, other, NULL};
+    for (int i = 0; i < 3; i++) {
+        struct ebb_frame frames[] = {
+            {"operator new", "_Znwm", "", 0, 0, "/usr/lib/x86_64-linux-gnu/libstdc++.so.6", false},
+            {"std::map<long, int>::operator[]", "", "", 511, 0, "/app/server", true},
+            {"allow", "", "/src/limiter.cc", 16, 0, "/app/server", false, .calls = calls[i]},
+        };
+        struct ebb_evidence_stack stack = {frames, 3, false};
+        struct ebb_program program = {.executable = "/app/server"};
+        struct ebb_place place = ebb_place_stack(&stack, &program);
+        assert_int_equal(place.site, 2);
+        assert_string_equal(place.container->name, "std::map");
+        assert_true(place.nested == (i == 0));
+    }
+}
+
 /* Inlined code without its class is known by the header it stands in. */
 static void headers_tell_the_container(void **state)
 {
@@ -221,6 +246,7 @@ int test_containers(void)
         cmocka_unit_test(libraries_containers_are_known),
         cmocka_unit_test(interpreters_and_servers_are_known),
         cmocka_unit_test(nested_types_are_seen),
+        cmocka_unit_test(callees_tell_of_nested_types),
         cmocka_unit_test(headers_tell_the_container),
         cmocka_unit_test(names_lose_arguments_and_return_types),
         cmocka_unit_test(words_are_words),

@@ -478,6 +478,48 @@ static void name_function(Dwarf_Die *die, struct ebb_object_frame *frame)
         frame->start_line = start;
 }
 
+static const char *linkage_name_of(Dwarf_Die *die)
+{
+    Dwarf_Attribute attribute;
+    return dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute) ? dwarf_formstring(&attribute)
+                                                                     : NULL;
+}
+
+static void note_call(struct ebb_object_frame *frame, const char *name)
+{
+    for (unsigned i = 0; name && i < frame->call_count; i++)
+        if (strcmp(frame->calls[i], name) == 0)
+            return;
+    if (name && frame->call_count < EBB_OBJECT_MAX_CALLS)
+        frame->calls[frame->call_count++] = name;
+}
+
+/* What the scope calls or has inlined, in its blocks too, but not what these call in turn. */
+static void note_calls(Dwarf_Die *scope, struct ebb_object_frame *frame, int depth)
+{
+    enum { MAX_BLOCKS = 8 };
+    Dwarf_Die die, callee;
+    Dwarf_Attribute origin;
+    if (depth > MAX_BLOCKS || dwarf_child(scope, &die) != 0)
+        return;
+    do {
+        switch (dwarf_tag(&die)) {
+        case DW_TAG_inlined_subroutine:
+            note_call(frame, linkage_name_of(&die));
+            break;
+        case DW_TAG_call_site:
+            if (dwarf_attr(&die, DW_AT_call_origin, &origin) && dwarf_formref_die(&origin, &callee))
+                note_call(frame, linkage_name_of(&callee));
+            break;
+        case DW_TAG_lexical_block:
+        case DW_TAG_try_block:
+        case DW_TAG_catch_block:
+            note_calls(&die, frame, depth + 1);
+            break;
+        }
+    } while (frame->call_count < EBB_OBJECT_MAX_CALLS && dwarf_siblingof(&die, &die) == 0);
+}
+
 /* The scope below `die` that contains the address, or false. */
 static bool inner_scope(Dwarf_Die *die, Dwarf_Addr address, Dwarf_Die *inner)
 {
@@ -505,6 +547,7 @@ static size_t chain_from_function(const struct unit *unit, Dwarf_Die *function, 
     Dwarf_Die scope = *function, inner;
     size_t count = 0;
     memset(&chain[count], 0, sizeof *chain);
+    note_calls(function, &chain[count], 0);
     name_function(function, &chain[count++]);
     for (int depth = 0;
          depth < MAX_SCOPES && count < EBB_OBJECT_MAX_CHAIN && inner_scope(&scope, address, &inner);
@@ -522,6 +565,7 @@ static size_t chain_from_function(const struct unit *unit, Dwarf_Die *function, 
                 dwarf_filesrc(files, (size_t)number_of(&inner, DW_AT_call_file), NULL, NULL);
         caller->directory = unit->directory;
         memset(&chain[count], 0, sizeof *chain);
+        note_calls(&inner, &chain[count], 0);
         name_function(&inner, &chain[count++]);
     }
     locate(unit, address, &chain[count - 1]);

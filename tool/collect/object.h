@@ -13,6 +13,8 @@
 
 struct ebb_object;
 
+enum { EBB_OBJECT_MAX_CHAIN = 64, EBB_OBJECT_MAX_CALLS = 12 };
+
 /* One function of a chain. Strings belong to the object and stay where they are; NULL where
  * unknown. */
 struct ebb_object_frame {
@@ -21,9 +23,10 @@ struct ebb_object_frame {
     const char *file;         /* as the compiler recorded it */
     const char *directory;    /* what a relative `file` is relative to, NULL unknown */
     int64_t line, start_line; /* 0 unknown */
+    /* Linkage names of what this function calls by name or has inlined itself, anywhere in it. */
+    const char *calls[EBB_OBJECT_MAX_CALLS];
+    unsigned call_count;
 };
-
-enum { EBB_OBJECT_MAX_CHAIN = 64 };
 
 /* `build_id_size` 0 trusts the file. `debug_path` is a search path as dwfl_standard_find_debuginfo
  * takes it; it must outlive the object. NULL: no regular ELF file there, another build-id, or out

@@ -248,6 +248,19 @@ static const char *base_name(const char *path)
 
 /* ---- answers ---- */
 
+/* The readable names of what a function calls, NULL when there are none. */
+static const char *const *readable_calls(struct shared *shared,
+                                         const struct ebb_object_frame *function)
+{
+    const char **calls =
+        function->call_count
+            ? ebb_arena_zalloc(&shared->arena, function->call_count + 1, sizeof *calls)
+            : NULL;
+    for (unsigned i = 0; calls && i < function->call_count; i++)
+        calls[i] = readable(shared, NULL, function->calls[i]);
+    return calls;
+}
+
 static size_t frames_from_chain(struct shared *shared, const struct module *module,
                                 const struct ebb_object_frame *chain, size_t count,
                                 struct ebb_frame *frames)
@@ -264,6 +277,7 @@ static size_t frames_from_chain(struct shared *shared, const struct module *modu
             .start_line = chain[i].start_line,
             .module = module->known.path,
             .inlined = i + 1 < count,
+            .calls = readable_calls(shared, &chain[i]),
         };
         if (!*frames[i].function)
             frames[i].function = frames[i].system_name = "(unnamed)";

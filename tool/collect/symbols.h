@@ -24,6 +24,9 @@ struct ebb_frame {
     int64_t start_line;      /* of the function, 0 unknown */
     const char *module;      /* path of the ELF file */
     bool inlined;            /* into the next frame of the same address */
+    /* C++ functions that this one calls or has inlined anywhere in it, demangled, as far as the
+     * debugging information tells; NULL-terminated, or NULL. */
+    const char *const *calls;
 };
 
 struct ebb_symbol_module {

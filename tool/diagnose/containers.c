@@ -258,6 +258,23 @@ static bool holds_container(const char *function)
     return false;
 }
 
+/* Whether the function works on a map whose values are of the kind of `inner`, as the names of what
+ * it calls say; the frames of the inner map alone do not say what holds it. */
+static bool uses_map_of(const struct ebb_frame *frame, const struct ebb_container *inner,
+                        const char *executable)
+{
+    for (size_t i = 0; frame->calls && frame->calls[i]; i++) {
+        struct ebb_frame callee = {
+            .function = frame->calls[i], .file = "", .module = frame->module};
+        struct ebb_recognised of = view_frame(&callee, executable).of;
+        const char *arguments = strchr(frame->calls[i], '<');
+        if (of.container && of.container->kind == EBB_CONTAINER_MAP &&
+            holds_container(frame->calls[i]) && strstr(arguments, inner->name))
+            return true;
+    }
+    return false;
+}
+
 /* Index of the first frame whose owner is at least `owner`; depth when there is none. */
 static size_t first_owned(const struct ebb_evidence_stack *stack, const char *executable,
                           enum owner owner)
@@ -327,6 +344,8 @@ struct ebb_place ebb_place_stack(const struct ebb_evidence_stack *stack,
             of.container->kind != EBB_CONTAINER_MAP)
             place.role = EBB_ROLE_NODE;
     }
+    if (place.container && place.container->kind == EBB_CONTAINER_MAP)
+        place.nested |= uses_map_of(&stack->frames[place.site], place.container, executable);
     char base[BASE_BYTES];
     ebb_function_base(stack->frames[place.site].function, base, sizeof base);
     ebb_place_read_words(&place, base);
