@@ -325,6 +325,14 @@ static void test_replaced_file(void **state)
     ebb_symbolizer_free(symbolizer);
 }
 
+static bool calls(const struct ebb_frame *frame, const char *function)
+{
+    for (size_t i = 0; frame->calls && frame->calls[i]; i++)
+        if (strncmp(frame->calls[i], function, strlen(function)) == 0)
+            return true;
+    return false;
+}
+
 static void test_templates(void **state)
 {
     NEED("g++");
@@ -355,9 +363,15 @@ static void test_templates(void **state)
     assert_string_equal(frames[count - 1].function, "shop::shelf<long>::put");
     assert_string_equal(frames[count - 1].system_name, "_ZN4shop5shelfIlE3putEl");
     assert_int_equal(frames[count - 1].start_line, 9);
+    assert_true(calls(&frames[count - 1], "std::vector<long, ")); /* inlined */
+    assert_false(calls(&frames[count - 1], "shop::twice<int>"));
     frames = ebb_symbolize(symbolizer, BASE + address_of(program, "_ZN4shop5twiceIiEET_S1_"), false,
                            &count);
     assert_string_equal(frames[count - 1].function, "shop::twice<int>");
+    assert_null(frames[count - 1].calls);
+    frames = ebb_symbolize(symbolizer, BASE + address_of(program, "main"), false, &count);
+    assert_true(calls(&frames[count - 1], "shop::twice<int>"));
+    assert_true(calls(&frames[count - 1], "shop::shelf<long>::put"));
     ebb_symbolizer_free(symbolizer);
 }
 
