@@ -74,14 +74,14 @@ struct ebb_observation {
     struct ebb_go_stats go;
 };
 
-/* Time rather than memory: what a processor, mutex or block profile showed once in the window. */
+/* Time rather than memory: what the processor, mutex and block profiles of the window showed. */
 enum ebb_cost { EBB_COST_CPU, EBB_COST_MUTEX, EBB_COST_BLOCK, EBB_COST_COUNT };
 
 struct ebb_cost_sample {
     enum ebb_cost kind;
     uint32_t stack;
     double seconds;
-    double from_s, to_s; /* when, since the first observation; both 0: unknown */
+    double from_s, to_s; /* between when and when, since the first observation; both 0: unknown */
 };
 
 /* Goroutines that wait in one place at the end of the window. */
@@ -116,7 +116,7 @@ struct ebb_evidence {
     struct ebb_serieses EBB_VEC(struct ebb_series) series;
     struct ebb_survivors EBB_VEC(struct ebb_survivor) survivors; /* of the last observation */
     struct ebb_costs EBB_VEC(struct ebb_cost_sample) costs;
-    double costs_window_s[EBB_COST_COUNT]; /* how long each was looked for; 0: not looked */
+    double costs_window_s[EBB_COST_COUNT]; /* how long each was looked for in all; 0: not looked */
     struct ebb_waits EBB_VEC(struct ebb_wait) waits;
 };
 

@@ -5,7 +5,8 @@
  *     heap?debug=1      every observation; with gc=1 when no collection came for a while
  *     symbol            for addresses that the text does not name, once each
  *     goroutine         with every observation that counts, rarer when it is large or slow
- *     profile           once, in the background, in the second half of the window
+ *     profile           in the background, one short one after the other over the whole window, so
+ *                       that it is known when time went where; with pauses in a very long window
  *     mutex, block      at both ends of the window: what they gained is the window's
  *     goroutine?debug=2 at the end, when there are more of them than at the beginning
  *     /metrics          at the beginning, for what the heap text does not say */
@@ -34,9 +35,10 @@
 #define PATIENCE_S      10.0 /* how long failures are forgiven */
 #define STALE_S         1.0  /* without a collection, at least */
 #define STALE_SHARE     (1.0 / 12)
-#define GATHER_S        10.0 /* `ebb cpu` */
-#define COSTS_SHARE     (1.0 / 6)
+#define GATHER_S        10.0       /* `ebb cpu` */
+#define COSTS_SHARE     (1.0 / 10) /* of the window: one processor profile */
 #define COSTS_LONGEST_S 5.0
+#define COSTS_PACE      (1.0 / 60) /* of the window: from one to the next, at least */
 #define SLOW_S          0.1
 #define LARGE           ((size_t)1 << 20)
 #define MOST_GOROUTINES 20000 /* to list: the service stands still meanwhile */
@@ -81,8 +83,9 @@ struct ebb_service {
     double goroutines_after_s; /* not before */
     bool stale;                /* an observation was kept although no collection had come */
 
-    struct ebb_http_transfer *costs; /* the processor profile on its way */
-    bool costs_asked;
+    struct ebb_http_transfer *costs;            /* the processor profile on its way */
+    double costs_began_s;                       /* it was asked for; 0: none was */
+    bool costs_over;                            /* the service gives none, or no longer */
     struct ebb_profile *before[EBB_COST_COUNT]; /* mutex and block as the window began */
 
     double failing_s; /* since when nothing works; 0: all is well */
@@ -869,29 +872,41 @@ static void end_waiting(struct ebb_service *service, enum ebb_cost kind)
     ebb_profile_free((struct ebb_profile *)both[0]);
     if (gained && gained->sample_count > 0) {
         gained->duration_ns = (int64_t)((now_s() - service->start_s) * 1e9);
-        ebb__ledger_add_costs(service->ledger, kind, gained);
+        ebb__ledger_add_costs(service->ledger, kind, gained, 0, now_s() - service->start_s);
     }
     ebb_profile_free(gained);
 }
 
-/* Has the processor profile gathered in the background. */
+/* Has the next processor profile gathered in the background, when it would end with the window. */
 static void begin_costs(struct ebb_service *service)
 {
     char url[4096];
-    double seconds = fmin(fmax(ceil(service->options.window_s * COSTS_SHARE), 1), COSTS_LONGEST_S);
-    service->costs_asked = true;
-    if ((size_t)snprintf(url, sizeof url, "%s/profile?seconds=%.0f", service->root, seconds) <
-        sizeof url)
-        ebb__http_start(service->http, url, seconds, &service->costs, NULL);
+    double now = now_s(), window_s = service->options.window_s;
+    double left = service->start_s + window_s - now;
+    double seconds = fmin(fmax(ceil(window_s * COSTS_SHARE), 1), COSTS_LONGEST_S);
+    bool early = service->costs_began_s > 0 && now - service->costs_began_s < window_s * COSTS_PACE;
+    seconds = fmin(seconds, floor(left));
+    if (service->costs_over || service->costs || early || seconds < 1)
+        return;
+    service->costs_began_s = now;
+    if ((size_t)snprintf(url, sizeof url, "%s/profile?seconds=%.0f", service->root, seconds) >=
+            sizeof url ||
+        ebb__http_start(service->http, url, seconds, &service->costs, NULL) < 0)
+        service->costs_over = true;
 }
 
+/* Takes in the processor profile that was on its way, waiting for it when it must. */
 static void end_costs(struct ebb_service *service)
 {
     struct ebb_http_answer answer;
     struct ebb_profile *profile = NULL;
     struct ebb_http_transfer *transfer = service->costs;
+    double from_s = service->costs_began_s - service->start_s;
     service->costs = NULL;
-    if (!transfer || ebb__http_finish(transfer, &answer, NULL) < 0)
+    if (!transfer)
+        return;
+    service->costs_over = true; /* unless all goes well */
+    if (ebb__http_finish(transfer, &answer, NULL) < 0)
         return;
     if (answer.status != 200) {
         if (answer.status >= 500)
@@ -902,7 +917,8 @@ static void end_costs(struct ebb_service *service)
     }
     if (read_answer(service, "profile", &answer, &profile, NULL) == 0 &&
         name_profile(service, &profile, NULL) == 0)
-        ebb__ledger_add_costs(service->ledger, EBB_COST_CPU, profile);
+        service->costs_over = ebb__ledger_add_costs(service->ledger, EBB_COST_CPU, profile, from_s,
+                                                    now_s() - service->start_s) < 0;
     ebb_profile_free(profile);
 }
 
@@ -1011,12 +1027,18 @@ int ebb__service_observe(struct ebb_service *service, struct ebb_error *error)
         return 0;
     if (service->last.known && begins)
         begin_waiting(service);
-    if (service->last.known && !service->costs_asked &&
-        now - service->start_s >= service->options.window_s / 2)
-        begin_costs(service);
+    ebb__service_attend(service);
+    return 0;
+}
+
+bool ebb__service_attend(struct ebb_service *service)
+{
+    if (service->over || service->options.recording || !service->last.known)
+        return false;
     if (service->costs && ebb__http_done(service->costs))
         end_costs(service);
-    return 0;
+    begin_costs(service);
+    return service->costs != NULL;
 }
 
 int ebb__service_conclude(struct ebb_service *service, struct ebb_error *error)

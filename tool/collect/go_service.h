@@ -23,6 +23,8 @@ void ebb__service_close(struct ebb_service *service); /* NULL is fine */
  * no longer accepts connections, like a process that ended) or lost (negative: it restarted, hung,
  * or answers nonsense). The evidence up to there stays. */
 int ebb__service_observe(struct ebb_service *service, struct ebb_error *error);
+/* See ebb_target_attend. */
+bool ebb__service_attend(struct ebb_service *service);
 /* See ebb_target_conclude. */
 int ebb__service_conclude(struct ebb_service *service, struct ebb_error *error);
 struct ebb_evidence *ebb__service_evidence(struct ebb_service *service);

@@ -556,7 +556,7 @@ int ebb__ledger_add(struct ebb_ledger *ledger, const struct ebb_profile *profile
 }
 
 int ebb__ledger_add_costs(struct ebb_ledger *ledger, enum ebb_cost kind,
-                          const struct ebb_profile *profile)
+                          const struct ebb_profile *profile, double from_s, double to_s)
 {
     static const char *const names[EBB_COST_COUNT] = {
         [EBB_COST_CPU] = "cpu", [EBB_COST_MUTEX] = "delay", [EBB_COST_BLOCK] = "delay"};
@@ -564,11 +564,13 @@ int ebb__ledger_add_costs(struct ebb_ledger *ledger, enum ebb_cost kind,
     struct ebb_evidence *evidence = &ledger->evidence;
     if (column < 0 || read_locations(ledger, profile) < 0)
         return column < 0 ? -EINVAL : -ENOMEM;
-    evidence->costs_window_s[kind] = (double)profile->duration_ns / 1e9;
+    evidence->costs_window_s[kind] += (double)profile->duration_ns / 1e9;
     for (size_t i = 0; i < profile->sample_count; i++) {
         struct ebb_cost_sample cost = {.kind = kind,
                                        .stack = stack_of_sample(ledger, profile, i),
-                                       .seconds = (double)value(profile, i, column) / 1e9};
+                                       .seconds = (double)value(profile, i, column) / 1e9,
+                                       .from_s = from_s,
+                                       .to_s = to_s};
         if (cost.stack == EBB_NONE || ebb_vec_push(&evidence->costs, cost) < 0)
             return -ENOMEM;
     }

@@ -16,7 +16,7 @@
 
 struct ebb_ledger;
 
-struct ebb_ledger *ebb__ledger_new(void);            /* NULL: out of memory */
+struct ebb_ledger *ebb__ledger_new(void);         /* NULL: out of memory */
 void ebb__ledger_free(struct ebb_ledger *ledger); /* NULL is fine; frees the evidence too */
 /* The caller sets what profiles do not say: target, pid, age, window, caution. */
 struct ebb_evidence *ebb__ledger_evidence(struct ebb_ledger *ledger);
@@ -41,9 +41,10 @@ struct ebb_sighting ebb__sighting_at(double time_s); /* nothing else known */
  * in messages. 0, -EINVAL (not a heap profile), -ENOMEM. O(samples). */
 int ebb__ledger_add(struct ebb_ledger *ledger, const struct ebb_profile *profile,
                     const struct ebb_sighting *sighting, const char *name, struct ebb_error *error);
-/* Adds a processor, mutex or block profile. 0, -EINVAL (another kind of profile), -ENOMEM. */
+/* Adds a processor, mutex or block profile of the time from `from_s` to `to_s` (since the first
+ * observation). 0, -EINVAL (another kind of profile), -ENOMEM. */
 int ebb__ledger_add_costs(struct ebb_ledger *ledger, enum ebb_cost kind,
-                          const struct ebb_profile *profile);
+                          const struct ebb_profile *profile, double from_s, double to_s);
 
 /* Adds what goroutines wait for, as ebb__go_waits_read gives it; takes the place of what was there.
  * 0, -EINVAL (another kind of profile), -ENOMEM. */

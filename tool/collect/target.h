@@ -32,10 +32,10 @@ struct ebb_target_options {
     double since_s;    /* of a store: only so much of it, counted from its end; 0: all */
 
     /* For services over HTTP. */
-    double window_s;   /* how long one means to look; 0: a single profile is wanted */
-    double seconds;    /* how long to gather a profile that is gathered (cpu); 0: 10 */
-    bool no_gc;        /* never ask for a collection */
-    bool recording;    /* look without end: at memory only, and profiles are those of the last look */
+    double window_s; /* how long one means to look; 0: a single profile is wanted */
+    double seconds;  /* how long to gather a profile that is gathered (cpu); 0: 10 */
+    bool no_gc;      /* never ask for a collection */
+    bool recording;  /* look without end: at memory only, and profiles are those of the last look */
     const char *token; /* a bearer token; NULL: what EBB_TOKEN says */
     const char *ca;    /* file of certificates to trust; NULL: the system's */
     bool insecure;     /* trust every certificate */
@@ -57,7 +57,11 @@ void ebb_target_close(struct ebb_target *target, bool keep, double grace_s);
  * ended (the last observation was still added); negative errno and the line when it could not look. */
 int ebb_target_observe(struct ebb_target *target, struct ebb_error *error);
 
-/* The window is over: looks at what is looked at once (a service's processor profile, waits) and
+/* Between two looks: takes in what arrived meanwhile and asks for the next (a service's processor
+ * profiles). True: something is on its way, so come back soon. Does not wait for it. */
+bool ebb_target_attend(struct ebb_target *target);
+
+/* The window is over: looks at what is looked at once (what goroutines wait for) and
  * rounds the evidence off. 0; a negative errno and the line when the target was lost before its
  * time: what was seen stays as evidence. */
 int ebb_target_conclude(struct ebb_target *target, struct ebb_error *error);

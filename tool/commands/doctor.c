@@ -29,6 +29,7 @@
 #define DEFAULT_WINDOW_S 30.0
 #define LONGEST_WINDOW_S (366 * 86400.0)
 #define SHORTEST_STEP_S  0.05
+#define ATTEND_S         0.1 /* looks at what is on its way in the background */
 /* How long a program may take to end: after a forwarded signal, and after SIGTERM. */
 #define PATIENCE_S 1.0
 #define GRACE_S    5.0
@@ -272,8 +273,9 @@ static int wait_until(double until_s, struct ebb_target *target, bool is_command
 {
     double left;
     do {
+        double longest = ebb_target_attend(target) ? ATTEND_S : 1000;
         left = until_s - now_s();
-        int signal = ebb_signals_wait((int)ceil(fmin(fmax(left, 0), 1000) * 1000));
+        int signal = ebb_signals_wait((int)ceil(fmin(fmax(left, 0), longest) * 1000));
         if (signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT)
             return signal;
         if (signal == SIGCHLD && is_command && !ebb_target_running(target))

@@ -84,7 +84,8 @@ static void remember(struct ebb_study *study, const struct ebb_cost_sample *samp
         move.kind = EBB_MOVE_OUT;
     else if (spot->labour == EBB_LABOUR_CLEAR)
         move.kind = EBB_MOVE_CLEAR;
-    else if (spot->labour == EBB_LABOUR_ITERATE || spot->labour == EBB_LABOUR_ITERATE_EMPTY)
+    else if (spot->labour == EBB_LABOUR_ITERATE || spot->labour == EBB_LABOUR_ITERATE_BEGIN ||
+             spot->labour == EBB_LABOUR_ITERATE_EMPTY)
         move.kind = EBB_MOVE_WALK;
     else
         return;
@@ -98,6 +99,7 @@ static void add(struct ebb_hot *hot, const struct spot *spot)
 {
     double *const part[] = {[EBB_LABOUR_CLEAR] = &hot->clear,
                             [EBB_LABOUR_DELETE] = &hot->remove,
+                            [EBB_LABOUR_ITERATE_BEGIN] = &hot->iterate,
                             [EBB_LABOUR_ITERATE] = &hot->iterate,
                             [EBB_LABOUR_ITERATE_EMPTY] = &hot->iterate,
                             [EBB_LABOUR_NONE] = &hot->other,
@@ -108,6 +110,8 @@ static void add(struct ebb_hot *hot, const struct spot *spot)
     *part[spot->labour] += spot->seconds;
     if (spot->labour == EBB_LABOUR_ITERATE_EMPTY)
         hot->iterate_empty += spot->seconds;
+    if (spot->labour == EBB_LABOUR_ITERATE_BEGIN)
+        hot->iterate_begin += spot->seconds;
 }
 
 /* What others waited for a lock that is let go in this place. */
@@ -131,8 +135,10 @@ static double waited_for(const struct ebb_study *study, const struct spot *place
 static bool speaks_louder(const struct spot *a, const struct spot *b)
 {
     static const int loudness[EBB_LABOUR_COLLECT] = {
-        [EBB_LABOUR_CLEAR] = 3,   [EBB_LABOUR_DELETE] = 2,        [EBB_LABOUR_SYNC_DELETE] = 2,
-        [EBB_LABOUR_ITERATE] = 1, [EBB_LABOUR_ITERATE_EMPTY] = 1, [EBB_LABOUR_SYNC_ITERATE] = 1};
+        [EBB_LABOUR_CLEAR] = 3,         [EBB_LABOUR_DELETE] = 2,
+        [EBB_LABOUR_SYNC_DELETE] = 2,   [EBB_LABOUR_ITERATE] = 1,
+        [EBB_LABOUR_ITERATE_BEGIN] = 1, [EBB_LABOUR_ITERATE_EMPTY] = 1,
+        [EBB_LABOUR_SYNC_ITERATE] = 1};
     int of_a = loudness[a->labour], of_b = loudness[b->labour];
     return of_a != of_b ? of_a > of_b : a->seconds > b->seconds;
 }

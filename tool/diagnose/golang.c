@@ -447,8 +447,8 @@ static const struct trade trades[] = {
     {"internal/runtime/maps.(*table).tombstones", EBB_LABOUR_DELETE},
     {"internal/runtime/maps.(*table).pruneTombstones", EBB_LABOUR_DELETE},
     {"runtime.mapiternext", EBB_LABOUR_ITERATE},
-    {"runtime.mapiterinit", EBB_LABOUR_ITERATE},
-    {"runtime.mapIterStart", EBB_LABOUR_ITERATE},
+    {"runtime.mapiterinit", EBB_LABOUR_ITERATE_BEGIN},
+    {"runtime.mapIterStart", EBB_LABOUR_ITERATE_BEGIN},
     {"runtime.mapIterNext", EBB_LABOUR_ITERATE},
     {"internal/runtime/maps.(*Iter).", EBB_LABOUR_ITERATE},
     {"sync.(*Map).Delete", EBB_LABOUR_SYNC_DELETE},
@@ -493,7 +493,8 @@ enum ebb_labour ebb_go_labour(const struct ebb_evidence_stack *stack, size_t sit
         }
     }
     /* In a Swiss map it looks once per group of eight slots, and returns each entry in between. */
-    if (labour == EBB_LABOUR_ITERATE &&
+    bool iterates = labour == EBB_LABOUR_ITERATE || labour == EBB_LABOUR_ITERATE_BEGIN;
+    if (iterates &&
         strcmp(stack->frames[0].function, "internal/runtime/maps.ctrlGroup.matchFull") == 0)
         return EBB_LABOUR_ITERATE_EMPTY;
     return labour;

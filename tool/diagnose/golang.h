@@ -41,7 +41,8 @@ enum ebb_labour {
     EBB_LABOUR_INSERT,         /* puts an entry into a map */
     EBB_LABOUR_CLEAR,          /* clears a whole map */
     EBB_LABOUR_DELETE,         /* removes an entry of a map */
-    EBB_LABOUR_ITERATE,        /* walks over a map */
+    EBB_LABOUR_ITERATE_BEGIN,  /* begins to walk over a map: looks for its first entry */
+    EBB_LABOUR_ITERATE,        /* walks on over a map */
     EBB_LABOUR_ITERATE_EMPTY,  /* the same, and looks for the next slot that is in use */
     EBB_LABOUR_SYNC_DELETE,    /* removes an entry of a sync.Map */
     EBB_LABOUR_SYNC_ITERATE,   /* walks over a sync.Map */

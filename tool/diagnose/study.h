@@ -68,6 +68,7 @@ struct ebb_growth {
 struct ebb_hot {
     double clear, remove, iterate;
     double iterate_empty; /* of `iterate`: looking for the next entry in empty slots */
+    double iterate_begin; /* of `iterate`: looking for the first one */
     double other;         /* in the same functions, on anything else */
     double sync_remove, sync_iterate;
     double insert;

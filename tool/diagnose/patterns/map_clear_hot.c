@@ -17,15 +17,23 @@ static bool walks_in_vain(const struct ebb_hot *hot)
     if (hot->iterate_empty > 0)
         return hot->iterate >= 0.1 && hot->iterate_empty >= 0.5 * hot->iterate &&
                hot->other <= 0.05 * hot->iterate;
-    return hot->iterate >= 0.2 && hot->other <= 0;
+    return hot->iterate >= 0.2 && hot->other <= 0.03 * hot->iterate;
 }
 
-/* Seconds of clearing. To walk over a full map and delete little is how expired entries are found,
- * and to delete about as much as was put in is how every cache ends an entry. */
+/* Whether entries are taken out in a walk that goes on. A cache that makes room takes out the first
+ * entry that a walk comes by, `for k := range m { delete(m, k); break }`, and walks no further; and
+ * one that looks for what has expired walks much and takes little out. */
+static bool deletes_all(const struct ebb_hot *hot)
+{
+    double walked_on = hot->iterate - hot->iterate_begin;
+    return hot->remove > 0 && hot->remove >= 0.5 * hot->iterate &&
+           walked_on >= 0.3 * hot->iterate_begin && walked_on >= 0.05 * hot->remove;
+}
+
+/* Seconds of clearing. To delete about as much as was put in is how every cache ends an entry. */
 static double cleared(const struct ebb_study *study, const struct ebb_hot *hot)
 {
-    bool by_hand = hot->remove > 0 && hot->remove >= 0.5 * hot->iterate &&
-                   hot->remove + hot->iterate >= 2 * study->cpu.insert;
+    bool by_hand = deletes_all(hot) && hot->remove + hot->iterate >= 2 * study->cpu.insert;
     return hot->clear + (by_hand || walks_in_vain(hot) ? hot->remove + hot->iterate : 0);
 }
 

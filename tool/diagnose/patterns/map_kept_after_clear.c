@@ -42,6 +42,7 @@ struct balance {
     double filled;     /* put in until the tables had their size */
     double emptied;    /* taken out since, by those who do little else */
     double refilled;   /* put in since it was emptied */
+    double added;      /* put into any map with such keys since the tables had their size */
     double pace_first; /* put in, per second of time: while it was filled */
     double pace_since; /* ... and since it was emptied */
 };
@@ -121,16 +122,19 @@ static double emptied_since(const struct ebb_study *study, const char *keys, dou
 
 static struct balance weigh(const struct ebb_study *study, const struct ebb_group *group)
 {
-    const char *own = function_of(study, group->stack);
+    const char *own = function_of(study, group->stack), *keys = keys_of(study, group);
     double full = full_since(study, group), began = full, emptied = full, since = 0;
     for (size_t i = study->n; i-- > 0;)
         if (group->tables[i] >= 0.05 * group->tables[study->n - 1])
             began = fmin(began, i > 0 ? study->times[i - 1] : 0);
-    struct balance balance = {.emptied =
-                                  emptied_since(study, keys_of(study, group), full, &emptied)};
+    struct balance balance = {.emptied = emptied_since(study, keys, full, &emptied)};
     for (size_t i = 0; i < study->moves.len; i++) {
         const struct ebb_move *move = &study->moves.items[i];
-        if (move->kind != EBB_MOVE_IN || strcmp(function_of(study, move->stack), own) != 0)
+        if (move->kind != EBB_MOVE_IN)
+            continue;
+        if (move->from_s >= full && (!keys || strcmp(keys, move->keys) == 0))
+            balance.added += move->seconds;
+        if (strcmp(function_of(study, move->stack), own) != 0)
             continue;
         if (move->from_s < full)
             balance.filled += move->seconds;
@@ -144,12 +148,13 @@ static struct balance weigh(const struct ebb_study *study, const struct ebb_grou
 }
 
 /* Filled at a pace that is over, and then emptied. A map that goes on as it began replaces its
- * entries. */
+ * entries; and what other maps with such keys take in and give up again tells nothing of this one.
+ */
 static bool was_emptied(struct balance balance)
 {
     return balance.filled >= 0.05 && balance.emptied >= 0.02 &&
            balance.emptied >= 0.03 * balance.filled && balance.emptied >= 2 * balance.refilled &&
-           balance.pace_since < 0.15 * balance.pace_first;
+           balance.emptied >= 1.5 * balance.added && balance.pace_since < 0.15 * balance.pace_first;
 }
 
 /* How many bytes of table there are for each entry that is alive, at least; 0 when entries have no
