@@ -52,10 +52,194 @@ static void sites_are_the_main_modules(void **state)
                "main.f", "none");
 }
 
+/* ---- reports ---- */
+
+#define TICK  0.05
+#define NEVER INFINITY
+
+static void service_start(struct sim *sim, unsigned seed)
+{
+    sim_start(sim, seed, 30);
+    sim->evidence.kind = "go";
+    sim->evidence.go_version = "go1.19.8";
+    sim->evidence.runtime_named = true;
+}
+
+static void malloc_of(struct sim *sim, const char *frames, uint64_t size, double count,
+                      double death)
+{
+    sim_alloc(sim, sim_stack(sim, frames), EBB_KIND_MALLOC, size, count, death);
+}
+
+/* Processor time that a stack took. */
+static void spend(struct sim *sim, const char *frames, double seconds, double from_s, double to_s)
+{
+    struct ebb_cost_sample cost = {EBB_COST_CPU, sim_stack(sim, frames), seconds, from_s, to_s};
+    assert_int_equal(ebb_vec_push(&sim->evidence.costs, cost), 0);
+    sim->evidence.costs_window_s[EBB_COST_CPU] = 30;
+}
+
+/* Ends the window and holds the first verdict against a pattern (NULL: healthy) and a site. */
+static void expect(struct sim *sim, unsigned seed, const char *pattern, const char *site)
+{
+    struct ebb_evidence *evidence = sim_finish(sim);
+    evidence->survivors.len = 0; /* Go's profiles list none */
+    struct ebb_report report;
+    struct ebb_error error;
+    assert_int_equal(ebb_diagnose(&evidence, 1, &report, &error), 0);
+    const struct ebb_verdict *first = report.verdict_count ? &report.verdicts[0] : NULL;
+    const char *found = first ? first->pattern : "healthy";
+    if (strcmp(found, pattern ? pattern : "healthy") != 0)
+        fail_msg("seed %u: expected %s, got %s (%s)", seed, pattern ? pattern : "healthy", found,
+                 first ? first->summary : "");
+    if (first && strcmp(first->site.function, site) != 0)
+        fail_msg("seed %u: expected the site %s, got %s", seed, site, first->site.function);
+    ebb_report_free(&report);
+    sim_free_all(sim);
+}
+
+enum { SEEDS = 10 };
+
+/* A classic map of large entries: its table doubles four times and overflows into hundreds of
+ * buckets of their own, which are no maps. */
+static void overflow_buckets_are_no_maps(void **state)
+{
+    static const char table[] = "runtime.makeBucketArray < runtime.hashGrow < runtime.mapassign < "
+                                "main.(*registry).record#38 < main.request#44 < runtime.goexit";
+    static const char overflow[] = "runtime.(*hmap).newoverflow < runtime.mapassign < "
+                                   "main.(*registry).record#38 < main.request#44 < runtime.goexit";
+    for (unsigned seed = 0; seed < SEEDS; seed++) {
+        struct sim sim;
+        service_start(&sim, seed);
+        double entries = 0, room = 3000;
+        uint32_t now = sim_alloc(&sim, sim_stack(&sim, table), EBB_KIND_MALLOC, 760000, 1, NEVER);
+        do {
+            entries += 3500 * TICK;
+            malloc_of(&sim, overflow, 768, 5, NEVER);
+            if (entries > room) {
+                room *= 2;
+                sim_free(&sim, now);
+                now = sim_alloc(&sim, sim_stack(&sim, table), EBB_KIND_MALLOC,
+                                (uint64_t)(room * 230), 1, NEVER);
+            }
+        } while (sim_advance(&sim, TICK));
+        expect(&sim, seed, "unbounded-map", "main.(*registry).record");
+    }
+}
+
+/* Three hundred inner maps of one size double at one time, and their keys come from a function that
+ * makes and drops other strings all the time. The keys are few samples, but all of them stay. */
+static void inner_maps_may_double_together(void **state)
+{
+    static const char table[] =
+        "runtime.mallocgc < internal/runtime/maps.newGroups < internal/runtime/maps.(*table).grow "
+        "< internal/runtime/maps.(*table).rehash < runtime.mapassign_faststr < "
+        "main.(*ConfigCache).SetConfig#28 < main.request#35 < runtime.goexit";
+    for (unsigned seed = 0; seed < SEEDS; seed++) {
+        struct sim sim;
+        service_start(&sim, seed);
+        double entries = 0, room = 7;
+        uint32_t now = 0;
+        do {
+            entries += 12000 * TICK / 300;
+            malloc_of(&sim,
+                      "runtime.mallocgc < runtime.slicebytetostring < fmt.Sprintf < "
+                      "main.request#35 < runtime.goexit",
+                      24, 12000 * TICK, NEVER);
+            malloc_of(&sim,
+                      "runtime.mallocgc < runtime.slicebytetostring < fmt.Sprintf < "
+                      "main.request#34 < runtime.goexit",
+                      16, 12000 * TICK, sim.now + 0.03);
+            if (entries > room) {
+                if (room > 7)
+                    sim_free(&sim, now);
+                room *= 2;
+                now = sim_alloc(&sim, sim_stack(&sim, table), EBB_KIND_MALLOC,
+                                (uint64_t)(room * 40), 300, NEVER);
+            }
+        } while (sim_advance(&sim, TICK));
+        expect(&sim, seed, "unbounded-nested-map", "main.(*ConfigCache).SetConfig");
+    }
+}
+
+/* A function that puts little into a small map and copies large slices all the time makes no maps. */
+static void slices_beside_a_map_are_no_maps(void **state)
+{
+    for (unsigned seed = 0; seed < SEEDS; seed++) {
+        struct sim sim;
+        service_start(&sim, seed);
+        do {
+            malloc_of(&sim,
+                      "runtime.makeBucketArray < runtime.makemap < main.(*buffer).Copy#198 < "
+                      "main.read#44 < runtime.goexit",
+                      600, 200 * TICK, sim.now + 0.01);
+            malloc_of(&sim, "main.(*buffer).Copy#198 < main.read#44 < runtime.goexit", 76000,
+                      600 * TICK, sim.now + 0.01);
+        } while (sim_advance(&sim, TICK));
+        expect(&sim, seed, "large-temporaries", "main.(*buffer).Copy");
+    }
+}
+
+#define SET "main.(*cache).set#36 < main.main.func1#57 < runtime.goexit"
+
+static void idle(struct sim *sim)
+{
+    do
+        malloc_of(sim, "main.parse#5 < main.serve#3 < runtime.goexit", 100, 100, sim->now + 0.02);
+    while (sim_advance(sim, TICK));
+}
+
+/* A cache that makes room takes out the first entry a walk comes by; who clears walks on. */
+static void eviction_is_no_clearing(void **state)
+{
+    for (unsigned clears = 0; clears < 2; clears++) {
+        struct sim sim;
+        service_start(&sim, 1);
+        idle(&sim);
+        spend(&sim, "runtime.mapassign_faststr < " SET, 0.05, 0, 10);
+        spend(&sim, "runtime.mapdelete_faststr < " SET, 0.2, 0, 10);
+        spend(&sim,
+              clears ? "runtime.mapiternext < " SET
+                     : "runtime.mapiternext < runtime.mapiterinit < " SET,
+              0.2, 0, 10);
+        spend(&sim, "fmt.Sprintf < main.main.func1#57 < runtime.goexit", 0.3, 0, 10);
+        expect(&sim, clears, clears ? "map-clear-hot" : NULL, "main.(*cache).set");
+    }
+}
+
+/* A map that was filled, and then deletes of such keys: was it emptied? Not when as much goes into
+ * maps with such keys as comes out. */
+static void maps_are_known_to_be_emptied_by_time(void **state)
+{
+    for (unsigned other = 0; other < 2; other++) {
+        struct sim sim;
+        service_start(&sim, 1);
+        for (int size = 1; size <= 32 && sim.now < 6; size *= 2) {
+            malloc_of(&sim,
+                      "runtime.makeBucketArray < runtime.hashGrow < runtime.mapassign_fast64 < "
+                      "main.fill#24 < main.work#41 < runtime.goexit",
+                      (uint64_t)size << 20, 1, size < 32 ? sim.now + 1.2 : NEVER);
+            sim_advance(&sim, 1);
+        }
+        idle(&sim);
+        spend(&sim, "runtime.mapassign_fast64 < main.fill#24 < main.work#41", 0.5, 0, 5);
+        spend(&sim, "runtime.mapdelete_fast64 < main.publish#32 < main.work#41", 0.05, 10, 13);
+        spend(&sim, "runtime.mapiternext < main.publish#30 < main.work#41", 0.05, 10, 13);
+        if (other)
+            spend(&sim, "runtime.mapassign_fast64 < main.(*lru).put#7 < main.serve#3", 0.1, 10, 13);
+        expect(&sim, other, other ? NULL : "map-kept-after-clear", "main.fill");
+    }
+}
+
 int test_go(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sites_are_the_main_modules),
+        cmocka_unit_test(overflow_buckets_are_no_maps),
+        cmocka_unit_test(inner_maps_may_double_together),
+        cmocka_unit_test(slices_beside_a_map_are_no_maps),
+        cmocka_unit_test(eviction_is_no_clearing),
+        cmocka_unit_test(maps_are_known_to_be_emptied_by_time),
     };
     return cmocka_run_group_tests_name("go", tests, NULL, NULL);
 }

@@ -108,6 +108,7 @@ struct ebb_evidence {
                                still held at the end, so growth is an upper estimate */
     const char *caution;    /* NULL, or one sentence on how far the evidence can be trusted */
     const char *go_version; /* "go1.19.8", "" unknown or no Go */
+    bool runtime_named;     /* Go: stacks show the runtime's own frames wherever they have any */
     bool gc_forced;         /* collections were asked for, because none came by itself */
     uint64_t dropped;       /* channel entries that found no room: the evidence has holes */
 

@@ -764,6 +764,7 @@ static int add_observation(struct ebb_service *service, const struct ebb_profile
     sighting.goroutines = goroutines;
     if (service->last.known)
         sight_memory(service, &sighting);
+    ebb__ledger_evidence(service->ledger)->runtime_named = service->last.known && !service->unnamed;
     code = ebb__ledger_add(service->ledger, heap, &sighting, service->shown, error);
     put_away(service, goroutines, &service->newest_goroutines);
     return code;

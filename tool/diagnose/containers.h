@@ -37,9 +37,9 @@ struct ebb_place {
     bool make_word;     /* ... something like new_entry or node_create */
     bool makes_table;   /* ... something like table_new or create_index */
     bool exact;         /* a Go stack with the runtime's frames: no container means there is none */
-    bool part;          /* of a table that is one of many in one map (Swiss maps) */
-    bool visit;         /* somebody asked for a profile */
-    bool nobody;        /* a Go stack of nothing but the runtime */
+    bool part;   /* of a table that is one of many in one map (Swiss maps), or of its overflow */
+    bool visit;  /* somebody asked for a profile */
+    bool nobody; /* a Go stack of nothing but the runtime */
 };
 
 struct ebb_program ebb_program_of(const struct ebb_evidence *evidence);

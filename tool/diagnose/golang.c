@@ -107,7 +107,8 @@ static const char *const container_modules[] = {
     "github.com/google/btree",           "github.com/tidwall/btree",
     "github.com/armon/go-radix"};
 
-/* What a role says; PART is a table that is one of many. */
+/* What a role says; PART is a table that is one of many, or a bucket that a table has overflown into.
+ */
 enum go_role { GO_ENTRY, GO_TABLE, GO_PART, GO_NEW };
 
 struct rule {
@@ -123,8 +124,8 @@ static const struct rule rules[] = {
     {"runtime.growWork", &ebb_go_map, GO_TABLE},
     {"runtime.evacuate", &ebb_go_map, GO_TABLE},
     {"runtime.makeBucketArray", &ebb_go_map, GO_TABLE},
-    {"runtime.(*hmap).newoverflow", &ebb_go_map, GO_TABLE},
-    {"runtime.(*hmap).createOverflow", &ebb_go_map, GO_TABLE},
+    {"runtime.(*hmap).newoverflow", &ebb_go_map, GO_PART},
+    {"runtime.(*hmap).createOverflow", &ebb_go_map, GO_PART},
     {"runtime.mapclear", &ebb_go_map, GO_TABLE},
     {"runtime.mapassign", &ebb_go_map, GO_ENTRY},
     /* Swiss maps: a map of up to eight entries is one group; then it has tables of up to 1024

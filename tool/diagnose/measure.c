@@ -7,6 +7,7 @@
  * beyond the churn is `lost`: memory from before that was given back. A leak has survivors of all
  * ages and loses nothing; a cache that replaces its entries loses what it gains; a saw-tooth has no
  * survivors from before its last fall. */
+#include "tool/diagnose/golang.h"
 #include "tool/diagnose/study.h"
 
 #include <errno.h>
@@ -27,12 +28,26 @@ static int compare_doubles(const void *left, const void *right)
 
 /* ---- sums over the series ---- */
 
+/* What a line of Go makes for the moment, beside what its function keeps: a collection finds none of
+ * it. Its deaths say nothing of what is kept. */
+static bool is_passing(const struct ebb_study *study, const struct ebb_track *track)
+{
+    return study->program.go && track->samples_first <= 0 && track->samples_last <= 0;
+}
+
+/* Tables of Go's maps, and what a pool makes anew: they have patterns of their own. */
+static bool is_made_by_runtime(const struct ebb_study *study, const struct ebb_series *series)
+{
+    const struct ebb_container *container = study->places[series->stack].container;
+    return container == &ebb_go_map || container == &ebb_go_pool;
+}
+
 static void add_series(const struct ebb_study *study, struct ebb_group *group, uint32_t index)
 {
     const struct ebb_series *series = &study->evidence->series.items[index];
     const struct ebb_track *track = &study->tracks[index];
     double *part = track->table ? group->tables : group->nodes;
-    bool large = track->block_bytes >= LARGE_BLOCK;
+    bool large = track->block_bytes >= LARGE_BLOCK && !is_made_by_runtime(study, series);
     double first_allocated = 0, first_created = 0, live_sum = 0;
     size_t next = 0;
     const struct ebb_point *now = NULL;
@@ -59,7 +74,8 @@ static void add_series(const struct ebb_study *study, struct ebb_group *group, u
         group->live_large += live_sum / (double)study->n;
     }
     group->births += track->births;
-    group->deaths += track->deaths;
+    if (!is_passing(study, track))
+        group->deaths += track->deaths;
     group->event_bytes += track->event_bytes * (track->births + 1e-9);
     group->ended_threads += track->ended;
     const struct ebb_place *place = &study->places[series->stack];

@@ -158,6 +158,7 @@ void ebb_tracks_read(struct ebb_study *study)
     study->tracks = ebb_study_alloc(study, evidence->series.len, sizeof *study->tracks);
     if (study->failed)
         return;
+    study->runtime_shown = evidence->runtime_named;
     for (size_t i = 0; i < evidence->stacks.len; i++)
         study->places[i] = ebb_place_stack(&evidence->stacks.items[i], &study->program);
     for (size_t i = 0; i < evidence->series.len; i++) {

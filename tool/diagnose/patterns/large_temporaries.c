@@ -5,7 +5,6 @@
  * allocate and free is what programs do. A buffer that grows to its size step by step costs a
  * multiple, because each step is copied into the next, and that is so easily avoided that less of it
  * is worth a word. */
-#include "tool/diagnose/golang.h"
 #include "tool/diagnose/patterns/patterns.h"
 
 #include <math.h>
@@ -77,8 +76,6 @@ static double match(const struct ebb_study *study, const struct ebb_group *group
         least = LEAST_RATE_IN_STEPS;
     bool dominates =
         rate >= least && rate >= LEAST_SHARE * study->alloc_rate && blocks >= LEAST_BLOCKS;
-    if (go && (group->container == &ebb_go_map || group->container == &ebb_go_pool))
-        return 0; /* map-remade, pool-get-without-put */
     return dominates && lifetime < 1 && goes_on(study, group) ? 0.85 : 0;
 }
 

@@ -14,10 +14,11 @@ static const double LEAST_SHARE = 0.1, LEAST_SECONDS = 0.03; /* three ticks of t
  * into doing something with it. Swiss maps show the search, classic ones do not. */
 static bool walks_in_vain(const struct ebb_hot *hot)
 {
+    double done = hot->other + hot->remove;
     if (hot->iterate_empty > 0)
         return hot->iterate >= 0.1 && hot->iterate_empty >= 0.5 * hot->iterate &&
-               hot->other <= 0.05 * hot->iterate;
-    return hot->iterate >= 0.2 && hot->other <= 0.03 * hot->iterate;
+               done <= 0.05 * hot->iterate;
+    return hot->iterate >= 0.2 && done <= 0.03 * hot->iterate;
 }
 
 /* Whether entries are taken out in a walk that goes on. A cache that makes room takes out the first

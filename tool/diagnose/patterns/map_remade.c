@@ -26,6 +26,9 @@ static struct creation measure(const struct ebb_study *study, const struct ebb_g
         const struct ebb_series *series = &study->evidence->series.items[group->series[i]];
         const struct ebb_place *place = &study->places[series->stack];
         const struct ebb_track *track = &study->tracks[group->series[i]];
+        /* Go's stacks tell what is the map's; what else its function allocates is not. */
+        if (study->program.go && place->container != group->container)
+            continue;
         bool makes = group->container ? place->role == EBB_ROLE_CREATE || track->table
                                       : place->makes_table && track->block_bytes >= SMALLEST_TABLE;
         if (makes) {
