@@ -341,6 +341,33 @@ def collections_that_come_are_enough():
         check(not any("gc=1" in path for path in service.paths), "a collection was asked for")
 
 
+def cpu_profile(seconds):
+    """A processor profile without samples, as profile.proto has it."""
+    def field(number, content):
+        return bytes([number << 3 | 2, len(content)]) + content
+    strings = [b"", b"samples", b"count", b"cpu", b"nanoseconds"]
+    duration, rest = b"", int(seconds * 1e9)
+    while rest:
+        duration += bytes([rest & 127 | (128 if rest > 127 else 0)])
+        rest >>= 7
+    return gzip.compress(field(1, b"\x08\x01\x10\x02") + field(1, b"\x08\x03\x10\x04")
+                         + b"".join(field(6, text) for text in strings) + b"\x50" + duration)
+
+
+def processor_profiles_fill_the_window():
+    def gather(handler):
+        seconds = int(handler.path.partition("seconds=")[2])
+        time.sleep(seconds)
+        return 200, cpu_profile(seconds)
+    for answer, least, most in ((gather, 3, 4), ((500, b"cpu profiling already in use\n"), 1, 1)):
+        with Service(profile=answer) as service:
+            report = verdict(doctor("--json", service.url, window="4s"))
+            asked = [path for path in service.paths if path.startswith("/debug/pprof/profile?")]
+            check(least <= len(asked) <= most, f"{len(asked)} processor profiles in 4 s: {asked}")
+            check(all(path.endswith("seconds=1") for path in asked), f"{asked}")
+            check(("processor profile" in (report["caution"] or "")) == (answer is not gather), f"{report['caution']}")
+
+
 def addresses():
     with Service() as service:
         for suffix in ("", "/", "/debug/pprof", "/debug/pprof/", "/debug/pprof/heap?debug=1", "/debug/pprof/goroutine"):
@@ -480,6 +507,7 @@ CASES = [
     ("a service that names no addresses", without_symbol),
     ("collections are asked for, or not", collections_are_asked_for),
     ("collections that come are enough", collections_that_come_are_enough),
+    ("processor profiles fill the window", processor_profiles_fill_the_window),
     ("every address of a service will do", addresses),
     ("several services", several),
     ("options are checked", options_are_checked),
