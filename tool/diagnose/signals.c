@@ -122,6 +122,29 @@ static bool is_forced(const struct ebb_study *study, bool *told)
     return study->n > 2 && forced * 10 >= (study->n - 1) * 9;
 }
 
+/* Single looks that lie far off their neighbours say how that collection went, not what lives:
+ * running medians of three, the last by Tukey's end rule (Exploratory Data Analysis, 1977, §7). */
+static void smooth(double *values, size_t n)
+{
+    double before = values[0];
+    for (size_t i = 1; i < n && n >= 4; i++) {
+        double now = values[i], last = values[i - 1];
+        double after = i + 1 < n ? values[i + 1] : 3 * last - 2 * values[i - 2];
+        values[i] = fmax(fmin(before, now), fmin(fmax(before, now), after));
+        before = now;
+    }
+}
+
+/* Whether collections came between (nearly) all looks: then what was freed is counted as such. */
+static bool is_collected(const struct ebb_study *study)
+{
+    const struct ebb_observation *seen = study->evidence->observations.items;
+    size_t moved = 0;
+    for (size_t i = 1; i < study->n; i++)
+        moved += seen[i].go.known && seen[i].go.num_gc > seen[i - 1].go.num_gc;
+    return study->n > 2 && moved * 10 >= (study->n - 1) * 9;
+}
+
 static void read_go(struct ebb_study *study)
 {
     const struct ebb_observation *seen = study->evidence->observations.items;
@@ -139,9 +162,12 @@ static void read_go(struct ebb_study *study)
         study->blocks.values[i] = (double)seen[i].go.mallocs - (double)seen[i].go.frees;
     }
     study->heap.known = count >= 4 && count * 4 >= n * 3;
-    study->blocks.known = forced;
     bridge(study->heap.values, told, n);
-    bridge(study->blocks.values, told, n);
+    if (forced)
+        bridge(study->blocks.values, told, n);
+    else
+        smooth(study->heap.values, n);
+    study->blocks.known = forced || is_collected(study);
     if (seen[0].go.known && seen[n - 1].go.total_alloc >= seen[0].go.total_alloc)
         study->alloc_rate =
             (double)(seen[n - 1].go.total_alloc - seen[0].go.total_alloc) / study->span;
