@@ -34,6 +34,12 @@ static bool refutes(const struct ebb_signal *signal, double claim)
     return signal->known && signal->course.thirds[2] + 2 * signal->course.noise < 0.3 * claim / 3;
 }
 
+/* What Go's collector found alive is exact and holds everything. */
+static bool is_refuted_by_collector(const struct ebb_study *study, const struct ebb_group *group)
+{
+    return study->heap.known && refutes(&study->heap, group->retained_bytes);
+}
+
 static bool is_refuted(const struct ebb_study *study, const struct ebb_group *group)
 {
     bool blocks = refutes(&study->blocks, group->retained_objects);
@@ -207,7 +213,9 @@ static void prove_counted(struct ebb_study *study, struct ebb_group *group)
         group->growth.slowing = group->retained_thirds[2] >= 3;
         return;
     }
-    if (k < PLENTY && !grows_in_stairs(study, group) && is_refuted(study, group))
+    bool refuted =
+        (k < PLENTY && is_refuted(study, group)) || is_refuted_by_collector(study, group);
+    if (refuted && !grows_in_stairs(study, group))
         return;
     bool supported = is_supported(study, group->growth.rate, group->growth.objects_rate);
     if (z < least_deviate(study, supported))

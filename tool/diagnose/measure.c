@@ -330,7 +330,8 @@ static double *trace_table(struct ebb_study *study, struct ebb_group *group)
 
 /* A Swiss map's tables are as good as full at the same time, so that their sum doubles like one
  * table; but it is a sum of samples, and goes up by stairs of its own that mean nothing. Replaces
- * `largest` by the stairs that do, when the sum is larger and known well enough. */
+ * `largest` by the stairs that do, when the sum is larger and known well enough: what it is at the
+ * end, half of that, a quarter and so on, each from when it is as good as reached. */
 static void trace_parts(struct ebb_study *study, struct ebb_group *group, double *largest)
 {
     enum { LEAST_SAMPLES = 9 };
@@ -351,10 +352,12 @@ static void trace_parts(struct ebb_study *study, struct ebb_group *group, double
     size_t n = study->n;
     if (samples < LEAST_SAMPLES || sum[n - 1] <= largest[n - 1])
         return;
-    double level = fmax(sum[0], sum[n - 1] * 2 / samples);
+    double end = sum[n - 1], level = fmax(sum[0], end * 2 / samples);
     for (size_t i = 0; i < n; i++) {
-        if (sum[i] >= 1.5 * level && (i + 1 == n || sum[i + 1] >= 1.4 * level))
-            level = sum[i];
+        double seen = i + 1 < n ? fmin(sum[i], sum[i + 1]) : end, step = end;
+        while (step > level && seen < 0.85 * step)
+            step /= 2;
+        level = fmax(level, step);
         largest[i] = level;
     }
     group->table.size = level;
