@@ -257,6 +257,37 @@ static void collections_that_go_otherwise_hide_no_leak(void **state)
     }
 }
 
+/* A cache of six seconds is full after six seconds, but its table doubles once more for what was
+ * deleted in it: the next doubling is not overdue yet, and will never come. */
+static void full_cache_beside_a_table_that_doubled(void **state)
+{
+    for (unsigned seed = 0; seed < SEEDS; seed++) {
+        struct sim sim;
+        service_start(&sim, seed);
+        sim.kept_part = 0;
+        sim.seconds = 24;
+        double next = 3.2, size = 600e3;
+        uint32_t table = 0;
+        do {
+            malloc_of(&sim, "sync.(*Map).Store < main.remember#22 < main.work#27 < runtime.goexit",
+                      120, 6000 * TICK, sim.now + 6);
+            if (sim.now < next || next > 13)
+                continue;
+            if (next > 3.2)
+                sim_free(&sim, table);
+            table = sim_alloc(&sim,
+                              sim_stack(&sim, "runtime.makeBucketArray < runtime.hashGrow < "
+                                              "runtime.mapassign < sync.(*Map).Store < "
+                                              "main.remember#22 < main.work#27 < runtime.goexit"),
+                              EBB_KIND_MALLOC, (uint64_t)size, 1, NEVER);
+            size *= 1.9;
+            next *= next < 6 ? 1.4 : 1.9;
+        } while (sim_advance(&sim, TICK));
+        add_runtime(&sim, false);
+        expect(&sim, seed, NULL, "-");
+    }
+}
+
 /* A function that puts little into a small map and copies large slices all the time makes no maps. */
 static void slices_beside_a_map_are_no_maps(void **state)
 {
@@ -335,6 +366,7 @@ int test_go(void)
         cmocka_unit_test(tables_split_in_stairs),
         cmocka_unit_test(collections_that_go_otherwise_hide_no_leak),
         cmocka_unit_test(replacement_at_random_is_no_growth),
+        cmocka_unit_test(full_cache_beside_a_table_that_doubled),
         cmocka_unit_test(slices_beside_a_map_are_no_maps),
         cmocka_unit_test(eviction_is_no_clearing),
         cmocka_unit_test(maps_are_known_to_be_emptied_by_time),

@@ -247,12 +247,25 @@ static void prove_floor(struct ebb_study *study, struct ebb_group *group)
     accept(group, EBB_PROOF_FLOOR, 0.85);
 }
 
+/* Entries that have memory of their own would come on while their table has room, and what Go's
+ * collector finds says that none came. */
+static bool is_filled_up(const struct ebb_study *study, const struct ebb_group *group)
+{
+    double entries = ebb_study_net(study, group->nodes);
+    return (study->heap.known && entries > 4 * group->event_bytes &&
+            refutes(&study->heap, entries)) ||
+           (study->program.go && group->entry_objects > 0 &&
+            refutes(&study->blocks, group->entry_objects));
+}
+
 static void prove_table(struct ebb_study *study, struct ebb_group *group)
 {
     const struct ebb_backing *table = &group->table;
     double rise = table->size - table->first_size;
     if (!table->growing || rise < EBB_LEAST_GROWTH || table->live > 64 ||
         ebb_study_net(study, group->tables) <= 0)
+        return;
+    if (is_filled_up(study, group))
         return;
     double rate = rise / study->span;
     bool filled =
