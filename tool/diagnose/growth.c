@@ -120,9 +120,6 @@ static bool has_stopped(const struct ebb_study *study, const struct ebb_group *g
     double k = third[0] + third[1] + third[2];
     if (k <= 0)
         return true;
-    if (grows_in_stairs(study, group) && group->table.growing && group->table.rises >= 2 &&
-        third[2] >= 2)
-        return false; /* little came since the last doubling, and the next is not overdue */
     double share = third[2] / k, chance = sqrt(2.0 / 9 / k);
     double rate = group->growth.rate, objects = group->growth.objects_rate;
     bool alone = is_supported(study, 2.5 * rate, 2.5 * objects); /* it makes most of the climb */
