@@ -288,6 +288,24 @@ static void full_cache_beside_a_table_that_doubled(void **state)
     }
 }
 
+/* A map that is filled and drained again and again: whatever size its table is caught at, it has been
+ * as large before. */
+static void filled_and_drained_is_no_growth(void **state)
+{
+    static const char table[] = "runtime.makeBucketArray < runtime.hashGrow < runtime.mapassign < "
+                                "main.(*batcher).add#43 < main.work#27 < runtime.goexit";
+    for (unsigned seed = 0; seed < SEEDS; seed++) {
+        struct sim sim;
+        service_start(&sim, seed);
+        do {
+            bool large = sim.now > 5 && sim_uniform(&sim) < 0.8;
+            malloc_of(&sim, table, 787000, sim.now > 3, sim.now + 1.02);
+            malloc_of(&sim, table, 1104000, large, sim.now + 1.02);
+        } while (sim_advance(&sim, 1.01));
+        expect(&sim, seed, NULL, "-");
+    }
+}
+
 /* A function that puts little into a small map and copies large slices all the time makes no maps. */
 static void slices_beside_a_map_are_no_maps(void **state)
 {
@@ -367,6 +385,7 @@ int test_go(void)
         cmocka_unit_test(collections_that_go_otherwise_hide_no_leak),
         cmocka_unit_test(replacement_at_random_is_no_growth),
         cmocka_unit_test(full_cache_beside_a_table_that_doubled),
+        cmocka_unit_test(filled_and_drained_is_no_growth),
         cmocka_unit_test(slices_beside_a_map_are_no_maps),
         cmocka_unit_test(eviction_is_no_clearing),
         cmocka_unit_test(maps_are_known_to_be_emptied_by_time),

@@ -393,7 +393,7 @@ static void measure_table(struct ebb_study *study, struct ebb_group *group)
     if (!largest || table->size <= 0)
         return;
     table->last_gap_s = 0;
-    double before_last = 0, reference = 0, at_two_thirds = 0, dropped = 0;
+    double before_last = 0, reference = 0, at_two_thirds = 0, dropped = 0, highest = 0;
     for (size_t i = 0; i < study->n; i++) {
         if (table->first_size == 0)
             table->first_size = reference = largest[i];
@@ -401,7 +401,9 @@ static void measure_table(struct ebb_study *study, struct ebb_group *group)
             at_two_thirds = largest[i];
         if (i > 0 && largest[i] < 0.6 * largest[i - 1])
             dropped = fmax(dropped, largest[i - 1]);
-        if (i == 0 || largest[i] <= largest[i - 1] * 1.01 || largest[i - 1] == 0)
+        bool rises = i > 0 && highest > 0 && largest[i] > highest * 1.01;
+        highest = fmax(highest, largest[i]);
+        if (!rises) /* up to where it has been is no rise: one map was dropped, another filled */
             continue;
         table->rises++;
         if (largest[i] >= reference * 1.33) {
