@@ -61,12 +61,14 @@
  *     bool NAME_delete(M *, K)           false: was not there
  *     bool NAME_take(M *, K, V *)        deletes, and hands the value over
  *     void NAME_clear(M *, enum ebb_clear)
- *                                        EBB_KEEP: keeps the table, for filling it again;
- *                                        EBB_RELEASE: gives it back
+ *                                        EBB_KEEP: keeps the table, for filling it again to the
+ *                                        size it had (of a much larger one most goes back);
+ *                                        EBB_RELEASE: gives it back. ebb/clear.h says when which
  *     int NAME_reserve(M *, size_t)      room for so many entries, which shrinking leaves alone
  *     void NAME_compact(M *)             the smallest table that will do, now
  *     bool NAME_maintain(M *, uint64_t budget_ns)
- *                                        goes on with growing or shrinking; true: there is more
+ *                                        goes on with growing or shrinking, in the end gives back
+ *                                        what little deletions had kept; true: there is more
  *     int NAME_clone(const M *, M *)     a copy, entry by entry, with a seed of its own. 0 or
  *                                        -ENOMEM. There is none for maps that drop values, or keys
  *                                        that they do not copy
@@ -140,6 +142,7 @@ struct ebb_map_stats {
 
 struct ebb_map_stats ebb__table_stats(const struct ebb__table *table,
                                       const struct ebb__layout *layout);
+void ebb__table_trim_rest(struct ebb__table *table, const struct ebb__layout *layout);
 void ebb__table_trim_all(struct ebb__table *table, const struct ebb__layout *layout);
 uint64_t ebb__now_ns(void);
 
@@ -160,6 +163,10 @@ uint64_t ebb__now_ns(void);
 #define EBB__HOT                 static inline __attribute__((always_inline, unused))
 #define EBB__API                 static inline __attribute__((unused))
 #define EBB__COLD                __attribute__((noinline, unused))
+
+/* Whether a type may hold pointers: it is one, a struct, or a union (GCC's type classes). */
+#define EBB__REFERS(type)                                                                          \
+    (__builtin_classify_type(*(type *)0) == 5 || __builtin_classify_type(*(type *)0) >= 12)
 
 static inline uint64_t ebb__reverse_bits(uint64_t word)
 {

@@ -2,6 +2,7 @@
  * EBB_PAGED_FROM buckets on each part has a reservation of its own, into which it grows in place.
  * A reservation is many times as large as what is needed now, because outgrowing it is the one
  * thing that moves a table. */
+#include <ebb/clear.h>
 #include <ebb/map.h>
 
 #include "../log.h"
@@ -280,6 +281,39 @@ void ebb__table_trim_all(struct ebb__table *table, const struct ebb__layout *lay
     table->touched = buckets;
 }
 
+void ebb__table_trim_rest(struct ebb__table *table, const struct ebb__layout *layout)
+{
+    if (table->paged && table->touched > ebb__table_buckets(table))
+        ebb__table_trim_all(table, layout);
+}
+
+/* Zeroes every slot that ever held an entry, those of buckets that were merged since too. */
+static void wipe_slots(struct ebb__table *table, const struct ebb__layout *layout)
+{
+    size_t buckets = table->paged ? table->touched : table->capacity;
+    bool few = buckets == 1 && !table->paged && layout->slot_bytes > 0;
+    memset(table->slots, 0,
+           few ? table->first_slots * layout->slot_bytes : buckets * layout->bucket_bytes);
+}
+
+void ebb__table_emptied(struct ebb__table *table, const struct ebb__layout *layout, size_t had,
+                        bool refers)
+{
+    size_t buckets = ebb__table_buckets(table), wanted = EBB__AT_ONCE / 2;
+    memset(table->fingerprints, 0, table->end);
+    if (refers)
+        wipe_slots(table, layout);
+    while (wanted < table->least_buckets || wanted * EBB__MAX_LOAD < had)
+        wanted *= 2;
+    if (!table->no_shrink && wanted < buckets && had < buckets * EBB__MAX_LOAD / EBB__SHRINK) {
+        table->end = wanted * EBB__GROUP;
+        table->mask = table->end - EBB__GROUP;
+        ebb__table_trim_all(table, layout);
+    }
+    ebb__table_set_limits(table);
+    table->shrink_at = 0; /* kept on purpose: only what is filled again may shrink */
+}
+
 void ebb__table_prepare(struct ebb__table *table, size_t bucket)
 {
     if (!table->paged || bucket % PREPARED != 0 || bucket + PREPARED > table->capacity)
@@ -452,6 +486,13 @@ void ebb__table_free(struct ebb__table *table, const struct ebb__layout *layout)
         allocator->release(allocator->context, table->fingerprints, block.size, block.alignment);
     }
     make_empty(table);
+}
+
+void ebb__clear_map(void *map, enum ebb_clear what)
+{
+    struct ebb__table *table = (struct ebb__table *)map; /* every map begins with one */
+    if (table)
+        table->clear(table, what);
 }
 
 size_t ebb__table_bytes(const struct ebb__table *table, const struct ebb__layout *layout)

@@ -79,6 +79,7 @@ static const struct ebb__layout M(__layout) = {
 #define STACK_NODE(map)                                                                            \
     ((struct ebb__node *)__builtin_alloca_with_align(M(__node_bytes), 8 * M(__alignment)))
 #define KEY_BYTES(map)         sizeof(KEY)
+#define REFERS(map)            (EBB__REFERS(KEY) || EBB__REFERS(VALUE))
 #define NEAR(it)               EBB__GROUP
 #define HASH(map, key)         EBB_MAP_HASH(key, (map)->table.seed)
 #define EQUAL(map, a, b)       EBB__MAP_EQUAL(map, a, b)
@@ -129,6 +130,7 @@ typedef void VALUE;
 #define SLOT_BYTES(map)           ((map)->layout.bucket_bytes / EBB__GROUP)
 #define STACK_NODE(map)           ((struct ebb__node *)__builtin_alloca((map)->layout.node_bytes))
 #define KEY_BYTES(map)            ((map)->type.key_size)
+#define REFERS(map)               true
 #define NEAR(it)                  ((it)->near)
 #define HASH(map, key)            ebb__dynmap_hash(map, key)
 #define EQUAL(map, a, b)          ebb__dynmap_equal(map, a, b)
@@ -177,6 +179,7 @@ EBB__HOT KEY *M(__copied)(struct M(_iter) * it, unsigned i)
 
 EBB__HOT uint64_t M(__hash)(const struct EBB_MAP_NAME *map, KEY_ARG key)
 {
+    (void)map; /* for hashes that use no seed */
     return HASH(map, key);
 }
 
@@ -509,26 +512,47 @@ static EBB__COLD void M(__shrink)(struct EBB_MAP_NAME *map)
     ebb__table_trim(&map->table, LAYOUT(map));
 }
 
-/* ---- putting ---- */
+/* ---- chains that get shorter ---- */
+
+/* Takes an entry out of the first node of a chain, the only one that may have free slots (behind the
+ * used ones), and puts it where another one is gone. So a chain has never more nodes than it needs.
+ * Gives the entry's fingerprint. */
+static EBB__COLD uint8_t M(__pop_chain)(struct EBB_MAP_NAME *map, size_t bucket, KEY *key,
+                                        VALUE *value)
+{
+    struct ebb__table *table = &map->table;
+    struct ebb__node *node = table->chains[bucket];
+    unsigned i = EBB__NODE_SLOTS - 1;
+    while (!node->fingerprints[i])
+        i--;
+    uint8_t fingerprint = node->fingerprints[i];
+    SET_KEY(map, key, LOAD(M(__node_key)(map, node, i)));
+    SET_VALUE(map, value, LOAD(M(__node_value)(map, node, i)));
+    node->fingerprints[i] = 0;
+    if (i == 0) {
+        table->chains[bucket] = node->next;
+        if (!node->next)
+            table->filters[bucket] = 0;
+        ebb__node_free(table, LAYOUT(map), node);
+    }
+    table->moves++;
+    return fingerprint;
+}
 
 static EBB__COLD void M(__remove_from_chain)(struct EBB_MAP_NAME *map,
                                              const struct M(__place) * place)
 {
-    struct ebb__table *table = &map->table;
     size_t bucket = place->home / EBB__GROUP;
-    struct ebb__node *node = place->node, **link = &table->chains[bucket];
-    node->fingerprints[place->lane] = 0;
-    for (unsigned i = 0; i < EBB__NODE_SLOTS; i++)
-        if (node->fingerprints[i])
-            return;
-    while (*link != node)
-        link = &(*link)->next;
-    *link = node->next;
-    if (!table->chains[bucket])
-        table->filters[bucket] = 0;
-    ebb__node_free(table, LAYOUT(map), node);
-    table->moves++;
+    struct ebb__node *node = place->node;
+    bool last = node == map->table.chains[bucket] &&
+                (place->lane + 1 == EBB__NODE_SLOTS || !node->fingerprints[place->lane + 1]);
+    uint8_t fingerprint = M(__pop_chain)(map, bucket, M(__node_key)(map, node, place->lane),
+                                         M(__node_value)(map, node, place->lane));
+    if (!last) /* otherwise the node may be gone */
+        node->fingerprints[place->lane] = fingerprint;
 }
+
+/* ---- putting ---- */
 
 /* The value of `key`, added when it was not there. `inserted` says which; a new value is not yet
  * written, and the key is the one given. NULL: out of memory, nothing changed. */
@@ -605,26 +629,9 @@ EBB__API struct M(_put_result)
 /* Fills the hole in a bucket that has a chain, from the chain. */
 static EBB__COLD void M(__refill)(struct EBB_MAP_NAME *map, size_t home, unsigned hole)
 {
-    struct ebb__table *table = &map->table;
-    size_t bucket = home / EBB__GROUP;
-    struct ebb__node *node = table->chains[bucket];
-    unsigned i = 0, left = 0;
-    while (!node->fingerprints[i])
-        i++;
     char *slots = M(__bucket)(map, home);
-    SET_KEY(map, M(__key)(map, slots, hole), LOAD(M(__node_key)(map, node, i)));
-    SET_VALUE(map, M(__value)(map, slots, hole), LOAD(M(__node_value)(map, node, i)));
-    table->fingerprints[home + hole] = node->fingerprints[i];
-    node->fingerprints[i] = 0;
-    for (i = 0; i < EBB__NODE_SLOTS; i++)
-        left += node->fingerprints[i] != 0;
-    if (left == 0) {
-        table->chains[bucket] = node->next;
-        if (!node->next)
-            table->filters[bucket] = 0;
-        ebb__node_free(table, LAYOUT(map), node);
-    }
-    table->moves++;
+    map->table.fingerprints[home + hole] = M(__pop_chain)(
+        map, home / EBB__GROUP, M(__key)(map, slots, hole), M(__value)(map, slots, hole));
 }
 
 EBB__HOT void M(__remove)(struct EBB_MAP_NAME *map, const struct M(__place) * place)
@@ -700,6 +707,7 @@ EBB__API void M(_free)(struct EBB_MAP_NAME *map)
 EBB__API void M(_clear)(struct EBB_MAP_NAME *map, enum ebb_clear what)
 {
     struct ebb__table *table = &map->table;
+    size_t had = table->count, buckets = ebb__table_buckets(table);
     M(__drop_entries)(map);
     table->deletes += table->count;
     table->count = 0;
@@ -708,16 +716,11 @@ EBB__API void M(_clear)(struct EBB_MAP_NAME *map, enum ebb_clear what)
         size_t least = table->least_buckets;
         ebb__table_free(table, LAYOUT(map));
         table->least_buckets = least;
-        return;
+    } else if (table->capacity > 0) {
+        for (size_t bucket = 0; table->nodes > 0 && bucket < buckets; bucket++)
+            M(__free_nodes)(map, M(__detach_chain)(map, bucket));
+        ebb__table_emptied(table, LAYOUT(map), had, REFERS(map));
     }
-    if (table->capacity == 0)
-        return;
-    size_t buckets = ebb__table_buckets(table);
-    for (size_t bucket = 0; table->nodes > 0 && bucket < buckets; bucket++)
-        M(__free_nodes)(map, M(__detach_chain)(map, bucket));
-    memset(table->fingerprints, 0, table->end);
-    ebb__table_set_limits(table);
-    table->shrink_at = 0; /* kept on purpose: only what is filled again may shrink */
 }
 
 static EBB__COLD void M(__clear_table)(struct ebb__table *table, enum ebb_clear what)
@@ -762,7 +765,7 @@ EBB__API bool M(_maintain)(struct EBB_MAP_NAME *map, uint64_t budget_ns)
 {
     struct ebb__table *table = &map->table;
     uint64_t until = ebb__now_ns() + budget_ns;
-    do {
+    for (;;) {
         bool splitting = table->end <= table->mask && table->count >= table->grow_at;
         bool merging = table->count < table->shrink_at;
         if (splitting)
@@ -770,9 +773,12 @@ EBB__API bool M(_maintain)(struct EBB_MAP_NAME *map, uint64_t budget_ns)
         else if (merging)
             M(__shrink)(map);
         else
-            return false;
-    } while (ebb__now_ns() < until);
-    return true;
+            break;
+        if (ebb__now_ns() >= until)
+            return true;
+    }
+    ebb__table_trim_rest(table, LAYOUT(map));
+    return false;
 }
 
 EBB__API void M(_compact)(struct EBB_MAP_NAME *map)
@@ -1026,6 +1032,7 @@ EBB__API int M(_clone)(const struct EBB_MAP_NAME *map, struct EBB_MAP_NAME *clon
 #undef SET_KEY
 #undef SET_VALUE
 #undef KEY_BYTES
+#undef REFERS
 #undef LAYOUT
 #undef SLOT_BYTES
 #undef STACK_NODE

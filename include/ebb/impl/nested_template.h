@@ -121,6 +121,7 @@ static const struct ebb__nested_type N(__type) = {
 EBB__API struct ebb__ref N(__outer_ref)(const struct EBB_NESTED_NAME *map,
                                         const N(_outer_type) * key)
 {
+    (void)map; /* for hashes that use no seed */
     struct ebb__ref ref = {EBB_NESTED_OUTER_HASH(*key, map->nested.level.refs.table.seed), key};
     return ref;
 }
@@ -128,6 +129,7 @@ EBB__API struct ebb__ref N(__outer_ref)(const struct EBB_NESTED_NAME *map,
 EBB__API struct ebb__ref N(__inner_ref)(const struct EBB_NESTED_NAME *map,
                                         const N(_inner_type) * key)
 {
+    (void)map; /* for hashes that use no seed */
     struct ebb__ref ref = {EBB_NESTED_INNER_HASH(*key, map->nested.level.refs.table.seed), key};
     return ref;
 }

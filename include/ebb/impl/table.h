@@ -126,6 +126,12 @@ bool ebb__table_warn(struct ebb__table *table);
 void ebb__table_postpone_growth(struct ebb__table *table);
 /* Gives the memory behind the last bucket back, when there is enough of it to be worth a call. */
 void ebb__table_trim(struct ebb__table *table, const struct ebb__layout *layout);
+/* After clearing: no bucket has an entry or a chain any more, `had` entries were there. Keeps what that
+ * many need. With `refers` slots may hold pointers: then none stays that a debugger, a core file or
+ * a collector would take for a live one. O(buckets): eight times the entries at most, but for a table
+ * kept from larger days, which is then cut. */
+void ebb__table_emptied(struct ebb__table *table, const struct ebb__layout *layout, size_t had,
+                        bool refers);
 /* Memory that the next splits will touch is made ready in runs. */
 void ebb__table_prepare(struct ebb__table *table, size_t bucket);
 
