@@ -19,6 +19,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct ebb_allocator {
     void *context; /* the first argument of every function */
@@ -42,6 +43,7 @@ struct ebb_allocator {
 
 extern const struct ebb_allocator ebb_allocator_default;
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

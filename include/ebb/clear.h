@@ -50,7 +50,8 @@ static inline void ebb__clear_bytes(void *data, size_t size)
 
 #ifdef __cplusplus
 
-extern "C" void ebb__clear_map(void *map, enum ebb_clear what);
+extern "C" __attribute__((visibility("default"))) void ebb__clear_map(void *map,
+                                                                      enum ebb_clear what);
 
 template <typename T> inline struct ebb_slice ebb_slice_of(T *items, size_t count)
 {
@@ -83,7 +84,7 @@ template <typename T> inline auto ebb_clear(T &&what) -> decltype(ebb_clear_as(w
 
 #else
 
-void ebb__clear_map(void *map, enum ebb_clear what);
+__attribute__((visibility("default"))) void ebb__clear_map(void *map, enum ebb_clear what);
 
 #define ebb_slice(items, count) ((struct ebb_slice){(items), (count) * sizeof *(items)})
 

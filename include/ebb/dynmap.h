@@ -21,6 +21,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 enum {
     EBB_DYNMAP_LARGEST = 16384,   /* bytes of a key and a value together; larger ones: by pointer */
@@ -103,6 +104,7 @@ bool ebb_dynmap_iter_next(struct ebb_dynmap_iter *it);
 bool ebb_dynmap_iter_delete(struct ebb_dynmap_iter *it);
 void ebb_dynmap_iter_end(struct ebb_dynmap_iter *it);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -43,11 +43,16 @@ static inline struct ebb_flat ebb_flat_n(const char *outer, uint32_t outer_len, 
     return flat;
 }
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow" /* g++ minds a function that is called like a struct */
+
 /* The same of texts that end with a NUL. */
 static inline struct ebb_flat ebb_flat(const char *outer, const char *inner)
 {
     return ebb_flat_n(outer, (uint32_t)strlen(outer), inner, (uint32_t)strlen(inner));
 }
+
+#pragma GCC diagnostic pop
 
 static inline bool ebb_flat_equal(struct ebb_flat a, struct ebb_flat b)
 {

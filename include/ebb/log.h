@@ -12,6 +12,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct ebb_log {
     void (*write)(void *context, const char *line);
@@ -24,6 +25,7 @@ extern const struct ebb_log ebb_log_stderr;
 /* From now on lines go to `log`, which must stay valid; NULL: nowhere. */
 void ebb_log_set(const struct ebb_log *log);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

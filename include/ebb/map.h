@@ -116,6 +116,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct ebb_map_options {
     const char *name;                      /* for inventories; NULL: none. Must stay valid */
@@ -146,6 +147,7 @@ void ebb__table_trim_rest(struct ebb__table *table, const struct ebb__layout *la
 void ebb__table_trim_all(struct ebb__table *table, const struct ebb__layout *layout);
 uint64_t ebb__now_ns(void);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

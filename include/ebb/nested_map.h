@@ -94,6 +94,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 #define EBB_NESTED_UNLIMITED SIZE_MAX
 
@@ -135,6 +136,7 @@ struct ebb_nested_stats {
 
 struct ebb_nested_stats ebb__nested_stats(const struct ebb__nested *nested);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -20,6 +20,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct ebb_str {
     const char *data;
@@ -40,11 +41,16 @@ static inline struct ebb_str ebb_str_n(const char *data, uint32_t len)
     return str;
 }
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow" /* g++ minds a function that is called like a struct */
+
 /* The text up to the NUL, of less than 4 GiB. */
 static inline struct ebb_str ebb_str(const char *text)
 {
     return ebb_str_n(text, (uint32_t)strlen(text));
 }
+
+#pragma GCC diagnostic pop
 
 /* Whether two texts have the same bytes. O(len), O(1) for nearly all that differ. */
 static inline bool ebb_str_equal(struct ebb_str a, struct ebb_str b)
@@ -76,6 +82,7 @@ static inline void ebb__str_drop(const struct ebb_str *str, const struct ebb_all
     allocator->release(allocator->context, (void *)(uintptr_t)str->data, (size_t)str->len + 1, 1);
 }
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

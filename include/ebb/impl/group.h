@@ -38,7 +38,8 @@ static inline uint64_t ebb__group_free(const uint8_t *group)
  * would stall until the store has left the store buffer. */
 static inline void ebb__group_set(uint8_t *group, unsigned lane, uint8_t fingerprint)
 {
-    static const uint8_t one[48] __attribute__((aligned(16))) = {[16] = 0xff};
+    static const uint8_t one[48]
+        __attribute__((aligned(16))) = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff};
     __m128i place = _mm_loadu_si128((const __m128i *)(one + 16 - lane));
     __m128i value = _mm_and_si128(place, _mm_set1_epi8((char)fingerprint));
     *(__m128i *)group = _mm_or_si128(_mm_andnot_si128(place, *(const __m128i *)group), value);

@@ -66,7 +66,7 @@ static const struct ebb__layout M(__layout) = {
     /* node_slots   */ M(__node_slots),
     /* node_bytes   */ M(__node_bytes),
     /* alignment    */ M(__alignment),
-    /* slot_bytes   */ M(__apart) ? 0 : M(__slot_bytes),
+    /* slot_bytes   */ M(__apart) ? (size_t)0 : (size_t)M(__slot_bytes),
 };
 
 #define KEY_ARG                   KEY
@@ -94,7 +94,7 @@ static const struct ebb__layout M(__layout) = {
 EBB__HOT KEY *M(__key)(const struct EBB_MAP_NAME *map, char *bucket, unsigned lane)
 {
     (void)map;
-    return (KEY *)(bucket + lane * (M(__apart) ? sizeof(KEY) : M(__slot_bytes)));
+    return (KEY *)(bucket + lane * (M(__apart) ? sizeof(KEY) : (size_t)M(__slot_bytes)));
 }
 
 EBB__HOT VALUE *M(__value)(const struct EBB_MAP_NAME *map, char *bucket, unsigned lane)

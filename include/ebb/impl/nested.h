@@ -20,6 +20,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct ebb__entry {
     struct ebb__entry *newer, *older;
@@ -150,6 +151,7 @@ bool ebb__nested_walk_next(struct ebb__nested_walk *walk);
 bool ebb__nested_walk_delete(struct ebb__nested_walk *walk);
 void ebb__nested_walk_end(struct ebb__nested_walk *walk);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -33,6 +33,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 enum {
     EBB__MAX_LOAD = 13,   /* entries per bucket at which a table grows: Go's 6.5 of 8 */
@@ -155,6 +156,7 @@ static inline size_t ebb__home(const struct ebb__table *table, uint64_t hash)
     return home;
 }
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif
