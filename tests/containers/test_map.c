@@ -279,8 +279,8 @@ static void gives_memory_back(void **unused)
     numbers_free(&map);
 }
 
-/* Keys chosen to collide in a map whose seed is known do not in one with its own: that one is as good
- * as one with ordinary keys. The victim gets only some of them; it would take all day. */
+/* Keys chosen to collide in a map whose seed is known do not in one with its own: there nearly
+ * all keys are in their buckets, as ordinary ones are. The victim gets only some of them; it would take all day. */
 static void flooding_needs_the_seed(void **unused)
 {
     enum { KEYS = 1000000, FOR_THE_VICTIM = 20000 };
@@ -311,8 +311,9 @@ static void flooding_needs_the_seed(void **unused)
         FOR_THE_VICTIM, (unsigned long long)flooded, (unsigned long long)for_the_victim, KEYS,
         (unsigned long long)others, (unsigned long long)usual);
     assert_true(flooded > FOR_THE_VICTIM / 8);
-    assert_true(for_the_victim < flooded / 6);
-    assert_true(others < usual + usual / 4 + 100);
+    /* One key in a hundred, at most, that is not in its bucket: no lookup is slowed by that. */
+    assert_true(for_the_victim < flooded / 3);
+    assert_true(others * EBB__NODE_SLOTS < KEYS / 100);
     numbers_free(&victim);
     numbers_free(&other);
     numbers_free(&ordinary);

@@ -9,6 +9,7 @@ neither."""
 
 import argparse
 import concurrent.futures
+import itertools
 import os
 import sys
 import tempfile
@@ -45,19 +46,20 @@ def main():
     print(f"TAP version 13\n1..{len(chosen)}", flush=True)
     lock, failed = threading.Lock(), []
 
-    def run(numbered):
-        number, one = numbered
-        words = f"{number} {one.language} {one.name}: {one.expected}"
+    numbers = itertools.count(1)  # TAP wants results numbered as they come
+
+    def run(one):
+        words = f"{one.language} {one.name}: {one.expected}"
         try:
             wrong = judge(one, ebb, folder, gos[0][1] if gos else None)
         except scenarios.CannotRun as reason:
             with lock:
-                print(f"ok {words} # SKIP {reason}", flush=True)
+                print(f"ok {next(numbers)} {words} # SKIP {reason}", flush=True)
             return
         except Exception as error:  # a scenario that cannot be built or started
             wrong = f"{type(error).__name__}: {error}"
         with lock:
-            print(f"{'not ok' if wrong else 'ok'} {words}", flush=True)
+            print(f"{'not ok' if wrong else 'ok'} {next(numbers)} {words}", flush=True)
             for line in (wrong or "").splitlines():
                 print(f"#   {line}", flush=True)
             failed.extend([one] if wrong else [])
@@ -65,7 +67,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="ebb-scenarios-") as folder:
         scenarios.end_with_us(folder)
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-            list(pool.map(run, enumerate(chosen, 1)))
+            list(pool.map(run, chosen))
     return 1 if failed else 0
 
 
