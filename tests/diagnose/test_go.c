@@ -375,6 +375,61 @@ static void maps_are_known_to_be_emptied_by_time(void **state)
     }
 }
 
+/* A janitor was busy with the entries that it walked over; now it walks as long and finds none. */
+static void walks_that_find_nothing_tell_of_an_empty_map(void **state)
+{
+    for (unsigned busy = 0; busy < 2; busy++) {
+        struct sim sim;
+        service_start(&sim, 1);
+        for (int size = 1; size <= 32; size *= 2) {
+            malloc_of(&sim,
+                      "runtime.makeBucketArray < runtime.hashGrow < runtime.mapassign_fast64 < "
+                      "main.fill#24 < main.work#41 < runtime.goexit",
+                      (uint64_t)size << 20, 1, size < 32 ? sim.now + 1.2 : NEVER);
+            sim_advance(&sim, 1);
+        }
+        idle(&sim);
+        spend(&sim, "runtime.mapassign_fast64 < main.fill#24 < main.work#41", 0.5, 0, 5);
+        spend(&sim, "runtime.mapiternext < main.expire#30 < main.work#41", 0.05, 3, 8);
+        spend(&sim, "time.Since < main.expire#31 < main.work#41", 0.2, 3, 8);
+        spend(&sim, "runtime.mapiternext < main.expire#30 < main.work#41", 0.06, 15, 30);
+        spend(&sim, "time.Since < main.expire#31 < main.work#41", busy ? 0.2 : 0.01, 15, 30);
+        expect(&sim, busy, busy ? NULL : "map-kept-after-clear", "main.fill");
+    }
+}
+
+/* Plain values in a map: whether it grows or is a cache that is full, only deletes can tell, until
+ * the next doubling is overdue. */
+static void deletes_tell_a_full_cache_of_plain_values(void **state)
+{
+    static const char table[] = "runtime.makeBucketArray < runtime.hashGrow < "
+                                "runtime.mapassign_fast64 < main.put#24 < main.work#41";
+    for (unsigned full = 0; full < 2; full++) {
+        struct sim sim;
+        service_start(&sim, 1);
+        uint32_t now = 0;
+        double next = 2.4, size = 700e3;
+        do {
+            malloc_of(&sim, "main.parse#5 < main.serve#3 < runtime.goexit", 100, 100,
+                      sim.now + 0.02);
+            if (sim.now < next || next > 25)
+                continue;
+            if (next > 2.4)
+                sim_free(&sim, now);
+            now =
+                sim_alloc(&sim, sim_stack(&sim, table), EBB_KIND_MALLOC, (uint64_t)size, 1, NEVER);
+            size *= 2;
+            next *= 2;
+        } while (sim_advance(&sim, TICK));
+        for (double from = 0; from < 30; from += 5)
+            spend(&sim, "runtime.mapassign_fast64 < main.put#24 < main.work#41", 0.1, from,
+                  from + 5);
+        if (full)
+            spend(&sim, "runtime.mapdelete_fast64 < main.evict#31 < main.work#41", 0.1, 20, 30);
+        expect(&sim, full, full ? NULL : "unbounded-map", "main.put");
+    }
+}
+
 int test_go(void)
 {
     const struct CMUnitTest tests[] = {
@@ -389,6 +444,8 @@ int test_go(void)
         cmocka_unit_test(slices_beside_a_map_are_no_maps),
         cmocka_unit_test(eviction_is_no_clearing),
         cmocka_unit_test(maps_are_known_to_be_emptied_by_time),
+        cmocka_unit_test(walks_that_find_nothing_tell_of_an_empty_map),
+        cmocka_unit_test(deletes_tell_a_full_cache_of_plain_values),
     };
     return cmocka_run_group_tests_name("go", tests, NULL, NULL);
 }

@@ -54,23 +54,17 @@ static bool count(struct ebb_study *study, const struct ebb_cost_sample *sample,
     return !place->nobody && spot->labour < EBB_LABOUR_COLLECT;
 }
 
-/* The kind of keys that the outermost of the map functions below the site is made for. */
-static const char *keys_of(const struct ebb_evidence_stack *stack, size_t site)
+const char *ebb_group_keys(const struct ebb_study *study, const struct ebb_group *group)
 {
-    static const char *const kinds[] = {"_faststr", "_fast64", "_fast32"};
-    for (size_t i = site; i-- > 0;) {
-        const char *name = stack->frames[i].function;
-        if (strncmp(name, "runtime.map", 11) != 0)
-            continue;
-        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
-            if (strstr(name, kinds[k]))
-                return kinds[k];
-        return "";
+    const char *keys = NULL;
+    for (size_t i = 0; i < group->series_count && !keys; i++) {
+        uint32_t stack = study->evidence->series.items[group->series[i]].stack;
+        keys = ebb_go_map_keys(&study->evidence->stacks.items[stack], study->places[stack].site);
     }
-    return "";
+    return keys;
 }
 
-/* Remembers what went into maps and out of them, when it is known when. */
+/* Remembers what went into maps and out of them, and what else was done, when it is known when. */
 static void remember(struct ebb_study *study, const struct ebb_cost_sample *sample,
                      const struct spot *spot)
 {
@@ -87,10 +81,13 @@ static void remember(struct ebb_study *study, const struct ebb_cost_sample *samp
     else if (spot->labour == EBB_LABOUR_ITERATE || spot->labour == EBB_LABOUR_ITERATE_BEGIN ||
              spot->labour == EBB_LABOUR_ITERATE_EMPTY)
         move.kind = EBB_MOVE_WALK;
+    else if (spot->labour == EBB_LABOUR_NONE)
+        move.kind = EBB_MOVE_OTHER;
     else
         return;
-    move.keys =
-        keys_of(&study->evidence->stacks.items[spot->stack], study->places[spot->stack].site);
+    const char *keys = ebb_go_map_keys(&study->evidence->stacks.items[spot->stack],
+                                       study->places[spot->stack].site);
+    move.keys = keys ? keys : "";
     if (sample->to_s > sample->from_s && ebb_vec_push(&study->moves, move) < 0)
         study->failed = true;
 }

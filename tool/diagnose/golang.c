@@ -501,6 +501,21 @@ enum ebb_labour ebb_go_labour(const struct ebb_evidence_stack *stack, size_t sit
     return labour;
 }
 
+const char *ebb_go_map_keys(const struct ebb_evidence_stack *stack, size_t site)
+{
+    static const char *const kinds[] = {"_faststr", "_fast64", "_fast32"};
+    for (size_t i = site; i-- > 0;) {
+        const char *name = stack->frames[i].function;
+        if (!starts(name, "runtime.map"))
+            continue;
+        for (size_t k = 0; k < COUNT(kinds); k++)
+            if (strstr(name, kinds[k]))
+                return kinds[k];
+        return "";
+    }
+    return NULL;
+}
+
 /* ---- versions ---- */
 
 int ebb_go_minor(const char *version)

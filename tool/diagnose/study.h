@@ -133,11 +133,18 @@ struct ebb_track {
     bool ignored;
 };
 
-/* Processor time that went into putting entries into maps, taking them out, or walking over them. */
+/* Processor time that went into putting entries into maps, taking them out, walking over them, or
+ * into anything else in a place of the program. */
 struct ebb_move {
-    enum ebb_move_kind { EBB_MOVE_IN, EBB_MOVE_OUT, EBB_MOVE_CLEAR, EBB_MOVE_WALK } kind;
+    enum ebb_move_kind {
+        EBB_MOVE_IN,
+        EBB_MOVE_OUT,
+        EBB_MOVE_CLEAR,
+        EBB_MOVE_WALK,
+        EBB_MOVE_OTHER
+    } kind;
     uint32_t stack;
-    const char *keys; /* of the map: "_fast64", "_faststr", "", as the runtime's functions end */
+    const char *keys; /* of the map: see ebb_go_map_keys; "" when there is none */
     double seconds;
     double from_s, to_s; /* when */
 };
@@ -194,6 +201,9 @@ void ebb_group_measure(struct ebb_study *study, struct ebb_group *group);  /* me
 int ebb_group_alloc(struct ebb_study *study, struct ebb_group *group);     /* the same; blank */
 void ebb_costs_read(struct ebb_study *study);                              /* costs.c */
 void ebb_growth_judge(struct ebb_study *study); /* growth.c: every group */
+/* The keys of the Go map that the group fills, by any of its stacks; NULL: no stack tells. */
+const char *ebb_group_keys(const struct ebb_study *study,
+                           const struct ebb_group *group); /* costs.c */
 /* How many retained blocks, none freed, a group needs to be believed; fewer when the exact signals
  * support it. */
 double ebb_samples_needed(const struct ebb_study *study, bool supported); /* growth.c */

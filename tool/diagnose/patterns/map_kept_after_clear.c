@@ -6,9 +6,10 @@
  *
  * Go's maps hold their entries in the tables, so nothing falls when entries go. There it is the
  * processor profile that tells: since the table reached its size, time went into taking entries out
- * of maps with such keys, and the pace at which this one was filled is over. Or entries have memory
- * of their own (strings, pointers), and hardly any of what was allocated of it is alive beside a
- * table with room for it all. */
+ * of maps with such keys, and the pace at which this one was filled is over; or who walks over it no
+ * longer has anything to do with what it finds. Or entries have memory of their own (strings,
+ * pointers), and hardly any of what was allocated of it is alive beside a table with room for it
+ * all. */
 #include "tool/diagnose/golang.h"
 #include "tool/diagnose/patterns/patterns.h"
 
@@ -57,26 +58,6 @@ static double full_since(const struct ebb_study *study, const struct ebb_group *
     return study->span;
 }
 
-/* The keys of the map that the group fills, by any of its stacks. NULL: no stack tells. */
-static const char *keys_of(const struct ebb_study *study, const struct ebb_group *group)
-{
-    static const char *const kinds[] = {"_faststr", "_fast64", "_fast32"};
-    for (size_t i = 0; i < group->series_count; i++) {
-        const struct ebb_series *series = &study->evidence->series.items[group->series[i]];
-        const struct ebb_evidence_stack *stack = &study->evidence->stacks.items[series->stack];
-        for (size_t k = 0; k < study->places[series->stack].site; k++) {
-            const char *name = stack->frames[k].function;
-            if (strncmp(name, "runtime.mapassign", 17) != 0)
-                continue;
-            for (size_t j = 0; j < sizeof kinds / sizeof *kinds; j++)
-                if (strstr(name, kinds[j]))
-                    return kinds[j];
-            return "";
-        }
-    }
-    return NULL;
-}
-
 static const char *function_of(const struct ebb_study *study, uint32_t stack)
 {
     return study->evidence->stacks.items[stack].frames[study->places[stack].site].function;
@@ -122,7 +103,7 @@ static double emptied_since(const struct ebb_study *study, const char *keys, dou
 
 static struct balance weigh(const struct ebb_study *study, const struct ebb_group *group)
 {
-    const char *own = function_of(study, group->stack), *keys = keys_of(study, group);
+    const char *own = function_of(study, group->stack), *keys = ebb_group_keys(study, group);
     double full = full_since(study, group), began = full, emptied = full, since = 0;
     for (size_t i = study->n; i-- > 0;)
         if (group->tables[i] >= 0.05 * group->tables[study->n - 1])
@@ -147,14 +128,60 @@ static struct balance weigh(const struct ebb_study *study, const struct ebb_grou
     return balance;
 }
 
-/* Filled at a pace that is over, and then emptied. A map that goes on as it began replaces its
- * entries; and what other maps with such keys take in and give up again tells nothing of this one.
- */
+/* It was filled, and at a pace that is over. A map that goes on as it began replaces its entries. */
+static bool was_filled(struct balance balance)
+{
+    return balance.filled >= 0.05 && balance.pace_since < 0.15 * balance.pace_first;
+}
+
+/* ... and then emptied. What other maps with such keys take in and give up again tells nothing of
+ * this one. */
 static bool was_emptied(struct balance balance)
 {
-    return balance.filled >= 0.05 && balance.emptied >= 0.02 &&
+    return was_filled(balance) && balance.emptied >= 0.02 &&
            balance.emptied >= 0.03 * balance.filled && balance.emptied >= 2 * balance.refilled &&
-           balance.emptied >= 1.5 * balance.added && balance.pace_since < 0.15 * balance.pace_first;
+           balance.emptied >= 1.5 * balance.added;
+}
+
+/* A function, its closures included, that walks over maps: how long, and how long it handles what it
+ * finds there; before a time and since. */
+struct walks {
+    double walked[2], handled[2];
+};
+
+static struct walks follow(const struct ebb_study *study, const char *name, double split)
+{
+    struct walks walks = {0};
+    size_t family = ebb_go_family(name);
+    for (size_t i = 0; i < study->moves.len; i++) {
+        const struct ebb_move *move = &study->moves.items[i];
+        const char *other = function_of(study, move->stack);
+        if (ebb_go_family(other) != family || strncmp(name, other, family) != 0)
+            continue;
+        double *sums = move->kind == EBB_MOVE_WALK ? walks.walked : walks.handled;
+        sums[move->from_s >= split] += move->seconds;
+    }
+    return walks;
+}
+
+/* Emptying takes so little time that it may go unseen. But who walked over the map and was busy with
+ * what is in it, in the same source file, walks on and finds nothing to be busy with. */
+static bool is_found_empty(const struct ebb_study *study, const struct ebb_group *group)
+{
+    const struct ebb_evidence_stack *stacks = study->evidence->stacks.items;
+    const char *file = stacks[group->stack].frames[group->place.site].file;
+    double full = full_since(study, group), split = full + 0.2 * (study->span - full);
+    for (size_t i = 0; i < study->moves.len; i++) {
+        const struct ebb_move *move = &study->moves.items[i];
+        const struct ebb_frame *site = &stacks[move->stack].frames[study->places[move->stack].site];
+        if (move->kind != EBB_MOVE_WALK || move->from_s < split || strcmp(site->file, file) != 0)
+            continue;
+        struct walks walks = follow(study, site->function, split);
+        if (walks.walked[1] >= 0.04 && walks.handled[1] <= 0.25 * walks.walked[1] &&
+            walks.handled[0] >= 0.05 && walks.handled[0] >= walks.walked[0])
+            return true;
+    }
+    return false;
 }
 
 /* How many bytes of table there are for each entry that is alive, at least; 0 when entries have no
@@ -188,8 +215,11 @@ static double match_go(const struct ebb_study *study, const struct ebb_group *gr
         tables < LEAST_TABLE / 2 || full_since(study, group) > study->span * 2 / 3 ||
         group->tables[study->n * 2 / 3] < 0.75 * tables)
         return 0;
-    if (was_emptied(weigh(study, group)))
+    struct balance balance = weigh(study, group);
+    if (was_emptied(balance))
         return 0.8;
+    if (was_filled(balance) && is_found_empty(study, group))
+        return 0.65;
     return table_per_entry(study, group) >= ROOMY ? 0.75 : 0;
 }
 
@@ -217,6 +247,9 @@ static void explain_go(const struct ebb_study *study, const struct ebb_group *gr
                          "Filling it took %.0f ms of processor time; since then %.0f ms went into "
                          "taking entries out of maps with such keys, and hardly any into new ones.",
                          1e3 * balance.filled, 1e3 * balance.emptied);
+    else if (was_filled(balance) && is_found_empty(study, group))
+        ebb_evidence_say(words, "Who walks over it was busy with its entries before, and now finds "
+                                "nothing to be busy with.");
     ebb_advise(words,
                "No Go map gives back its tables, neither by delete nor by %s. Build a new "
                "one of what is left: `m2 := make(map[K]V, len(m)); for k, v := range m { "
