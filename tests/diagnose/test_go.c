@@ -169,6 +169,31 @@ static void inner_maps_may_double_together(void **state)
     }
 }
 
+/* Rooms of a dozen members: 750 small maps are made per second, of which one or two are sampled; each
+ * sample stands for thousands. */
+static void few_samples_of_small_maps_are_many_maps(void **state)
+{
+    unsigned right = 0;
+    for (unsigned seed = 0; seed < SEEDS; seed++) {
+        struct sim sim;
+        service_start(&sim, seed);
+        do {
+            malloc_of(&sim, "main.(*server).join#38 < main.message#45 < runtime.goexit", 48,
+                      9000 * TICK, NEVER);
+            malloc_of(&sim,
+                      "runtime.makemap_small < main.(*server).join#35 < main.message#45 < "
+                      "runtime.goexit",
+                      48, 750 * TICK, NEVER);
+            malloc_of(&sim,
+                      "runtime.makeBucketArray < runtime.hashGrow < runtime.mapassign_fast64 < "
+                      "main.(*server).join#39 < main.message#45 < runtime.goexit",
+                      288, 750 * TICK, NEVER);
+        } while (sim_advance(&sim, TICK));
+        right += is_found(&sim, "unbounded-nested-map", "main.(*server).join");
+    }
+    assert_true(right >= SEEDS - 1);
+}
+
 /* A large Swiss map: tables of 1024 entries that split in two, all at about the same time, so that
  * little comes between two doublings. */
 static void tables_split_in_stairs(void **state)
@@ -254,6 +279,31 @@ static void collections_that_go_otherwise_hide_no_leak(void **state)
         add_runtime(&sim, true);
         if (!is_found(&sim, "leak", "main.run"))
             fail_msg("seed %u", seed);
+    }
+}
+
+/* Batches are gathered in a map for three seconds and dropped: the last look may fall on the top. */
+static void batches_are_no_growth(void **state)
+{
+    for (unsigned seed = 0; seed < 3 * SEEDS; seed++) {
+        struct sim sim;
+        service_start(&sim, seed);
+        sim.kept_part = 0;
+        sim.seconds = 24.5 + 0.1 * seed;
+        do {
+            double end = 3 * (floor(sim.now / 3) + 1);
+            malloc_of(&sim, "main.(*batcher).add#21 < main.work#36 < runtime.goexit", 400,
+                      8000 * TICK, end);
+            malloc_of(&sim, "main.(*batcher).add#21 < main.work#36 < runtime.goexit", 32,
+                      8000 * TICK, end);
+            malloc_of(&sim,
+                      "runtime.makeBucketArray < runtime.hashGrow < runtime.mapassign_fast64 < "
+                      "main.(*batcher).add#21 < main.work#36 < runtime.goexit",
+                      (uint64_t)fmax(900e3 - 3e5 * (end - sim.now), 1e3), 1,
+                      fmin(sim.now + 0.5, end));
+        } while (sim_advance(&sim, TICK));
+        add_runtime(&sim, false);
+        expect(&sim, seed, NULL, "-");
     }
 }
 
@@ -436,10 +486,12 @@ int test_go(void)
         cmocka_unit_test(sites_are_the_main_modules),
         cmocka_unit_test(overflow_buckets_are_no_maps),
         cmocka_unit_test(inner_maps_may_double_together),
+        cmocka_unit_test(few_samples_of_small_maps_are_many_maps),
         cmocka_unit_test(tables_split_in_stairs),
         cmocka_unit_test(collections_that_go_otherwise_hide_no_leak),
         cmocka_unit_test(replacement_at_random_is_no_growth),
         cmocka_unit_test(full_cache_beside_a_table_that_doubled),
+        cmocka_unit_test(batches_are_no_growth),
         cmocka_unit_test(filled_and_drained_is_no_growth),
         cmocka_unit_test(slices_beside_a_map_are_no_maps),
         cmocka_unit_test(eviction_is_no_clearing),

@@ -74,7 +74,7 @@ static void remember(struct ebb_study *study, const struct ebb_cost_sample *samp
                             .to_s = sample->to_s};
     if (spot->labour == EBB_LABOUR_INSERT)
         move.kind = EBB_MOVE_IN;
-    else if (spot->labour == EBB_LABOUR_DELETE)
+    else if (spot->labour == EBB_LABOUR_DELETE || spot->labour == EBB_LABOUR_SYNC_DELETE)
         move.kind = EBB_MOVE_OUT;
     else if (spot->labour == EBB_LABOUR_CLEAR)
         move.kind = EBB_MOVE_CLEAR;

@@ -506,6 +506,8 @@ const char *ebb_go_map_keys(const struct ebb_evidence_stack *stack, size_t site)
     static const char *const kinds[] = {"_faststr", "_fast64", "_fast32"};
     for (size_t i = site; i-- > 0;) {
         const char *name = stack->frames[i].function;
+        if (starts(name, "sync.(*Map).") || starts(name, "internal/sync.(*HashTrieMap"))
+            return EBB_GO_KEYS_SYNC;
         if (!starts(name, "runtime.map"))
             continue;
         for (size_t k = 0; k < COUNT(kinds); k++)

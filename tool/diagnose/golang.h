@@ -54,7 +54,9 @@ enum ebb_labour {
 enum ebb_labour ebb_go_labour(const struct ebb_evidence_stack *stack, size_t site);
 
 /* The kind of keys that the outermost of the runtime's map functions below the site is made for, as
- * its name ends: "_fast64", "_fast32", "_faststr", "" for all others. NULL: there is none. */
+ * its name ends: "_fast64", "_fast32", "_faststr", "" for all others; EBB_GO_KEYS_SYNC when it is at
+ * work for a sync.Map. NULL: there is none. */
+#define EBB_GO_KEYS_SYNC "sync.Map"
 const char *ebb_go_map_keys(const struct ebb_evidence_stack *stack, size_t site);
 
 /* ---- versions ---- */

@@ -11,6 +11,7 @@
  *
  * And what speaks against: growth that ended (a step, a warm-up, a cache that is full), births that
  * all lie in one moment, exact signals that stand still. */
+#include "tool/diagnose/golang.h"
 #include "tool/diagnose/study.h"
 
 #include <math.h>
@@ -34,10 +35,31 @@ static bool refutes(const struct ebb_signal *signal, double claim)
     return signal->known && signal->course.thirds[2] + 2 * signal->course.noise < 0.3 * claim / 3;
 }
 
-/* What Go's collector found alive is exact and holds everything. */
+/* Whether the claim is as large as all that the signal moved by. */
+static bool is_most_of(const struct ebb_study *study, const struct ebb_signal *signal, double claim)
+{
+    double lowest = INFINITY, highest = -INFINITY;
+    for (size_t i = 0; i < study->n; i++) {
+        lowest = fmin(lowest, signal->values[i]);
+        highest = fmax(highest, signal->values[i]);
+    }
+    return signal->known && claim >= 0.5 * (highest - lowest);
+}
+
+/* What Go's collector found alive is exact and holds everything. So do the counts of objects where
+ * collections are frequent, but for what was not swept yet: they speak on claims as large as what
+ * they moved by. And what makes most of a saw-tooth is one. */
 static bool is_refuted_by_collector(const struct ebb_study *study, const struct ebb_group *group)
 {
-    return study->heap.known && refutes(&study->heap, group->retained_bytes);
+    const struct ebb_signal *heap = &study->heap, *blocks = &study->blocks;
+    double bytes = group->retained_bytes, objects = group->retained_objects;
+    if (!study->program.go)
+        return false;
+    bool by_heap = (heap->known && refutes(heap, bytes)) ||
+                   (heap->course.shape == EBB_SHAPE_SAWTOOTH && is_most_of(study, heap, bytes));
+    bool by_blocks = (refutes(blocks, objects) || blocks->course.shape == EBB_SHAPE_SAWTOOTH) &&
+                     is_most_of(study, blocks, objects);
+    return by_heap || by_blocks;
 }
 
 static bool is_refuted(const struct ebb_study *study, const struct ebb_group *group)
@@ -248,11 +270,13 @@ static void prove_floor(struct ebb_study *study, struct ebb_group *group)
  * collector finds says that none came. */
 static bool is_filled_up(const struct ebb_study *study, const struct ebb_group *group)
 {
-    double entries = ebb_study_net(study, group->nodes);
-    return (study->heap.known && entries > 4 * group->event_bytes &&
-            refutes(&study->heap, entries)) ||
-           (study->program.go && group->entry_objects > 0 &&
-            refutes(&study->blocks, group->entry_objects));
+    double bytes = ebb_study_net(study, group->nodes), objects = 0;
+    for (size_t i = 0; i < group->series_count; i++) {
+        const struct ebb_track *track = &study->tracks[group->series[i]];
+        objects += track->table ? 0 : track->net_objects;
+    }
+    return (study->heap.known && bytes > 4 * group->event_bytes && refutes(&study->heap, bytes)) ||
+           (study->program.go && group->entry_objects > 0 && refutes(&study->blocks, objects));
 }
 
 /* Entries without memory of their own leave no other trace than processor time: since the table
@@ -269,7 +293,9 @@ static bool is_given_back(const struct ebb_study *study, const struct ebb_group 
         if (move->to_s <= group->table.last_rise_s || strcmp(move->keys, keys) != 0 ||
             strcmp(stacks[move->stack].frames[study->places[move->stack].site].file, file) != 0)
             continue;
-        in += move->kind == EBB_MOVE_IN ? move->seconds : 0;
+        bool puts = move->kind == EBB_MOVE_IN ||
+                    (move->kind == EBB_MOVE_OTHER && strcmp(keys, EBB_GO_KEYS_SYNC) == 0);
+        in += puts ? move->seconds : 0;
         out += move->kind == EBB_MOVE_OUT ? move->seconds : 0;
     }
     return out >= 0.02 && out >= 0.3 * in;

@@ -40,12 +40,19 @@ static bool holds_many_tables(const struct ebb_group *group)
 }
 
 /* Go's runtime says it: new maps stay alive in number, beside the one that they are put into. One
- * large map is one; a map split into shards is a fixed number of them. */
+ * large map is one; a map split into shards is a fixed number of them. A sampled block that is small
+ * stands for thousands, so that one or two tell enough: what counts is how many there are at least. */
 static bool holds_go_maps(const struct ebb_study *study, const struct ebb_group *group)
 {
-    bool tables = group->table.live >= 24 && group->table.live_samples >= 4 &&
-                  group->table.live > 1.5 * group->table.live_first;
-    return (group->made >= 24 && group->made_samples >= 3) || tables;
+    enum { MANY = 24 };
+    const struct ebb_backing *table = &group->table;
+    double maps = fmax(group->made, 0), samples = fmax(group->made_samples, 0), interval[2];
+    if (table->live > 1.5 * table->live_first) {
+        maps += table->live;
+        samples += table->live_samples;
+    }
+    ebb_poisson_interval(samples, interval);
+    return samples >= 2 && maps * interval[0] / samples >= MANY;
 }
 
 static struct ebb_likeness go_likeness(const struct ebb_study *study, const struct ebb_group *group)
