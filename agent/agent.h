@@ -6,8 +6,8 @@
  *     mappings.c  large anonymous mappings made by the program itself
  *     threads.c   pthread_create and what becomes of threads
  *     record.c    the slow path: a block is sampled, a sampled block dies
- *     modules.c   which code is mapped where
  *     real.c      the functions behind ours, and the first allocations of all
+ *     maps.c      maps of libebb in the same process
  *     life.c      start, fork, thread end, exit, environment
  *
  * How a call goes. Every thread has a shard in the record; malloc(n) takes n + 1 from the shard's
@@ -124,13 +124,6 @@ static inline bool ebb_agent_in(struct ebb_agent_range range, uintptr_t address)
 }
 
 /* -- Other rooms ------------------------------------------------------------------------------- */
-
-/* Publishes modules that were loaded and notes those that were unloaded since the last time. */
-void ebb_agent_modules_refresh(struct ebb_writer *writer);
-/* The same when it may be needed: a stack was new, or a second passed. */
-void ebb_agent_modules_check(struct ebb_writer *writer, bool is_new_stack);
-/* Forgets what was published: a child by fork begins anew. */
-void ebb_agent_modules_forget(void);
 
 void ebb_agent_mappings_start(const void *allocator);
 void ebb_agent_mappings_forget(void);

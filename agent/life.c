@@ -11,6 +11,7 @@
  * that starts many small children pays little for them. */
 #include "agent/agent.h"
 
+#include "channel/modules.h"
 #include "channel/sampler.h"
 #include "channel/spin.h"
 #include "channel/unwind.h"
@@ -56,6 +57,40 @@ static struct ebb_agent_range own;
 bool ebb_agent_owns(uintptr_t address)
 {
     return ebb_agent_in(own, address);
+}
+
+/* -- Where an object lies ----------------------------------------------------------------------- */
+
+struct search {
+    uintptr_t address;
+    struct ebb_agent_range found;
+};
+
+static int search_object(struct dl_phdr_info *info, size_t size, void *argument)
+{
+    (void)size;
+    struct search *search = (struct search *)argument;
+    struct ebb_agent_range range = {UINTPTR_MAX, 0};
+    bool inside = false;
+    for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        if (segment->p_type != PT_LOAD)
+            continue;
+        uintptr_t start = info->dlpi_addr + segment->p_vaddr, end = start + segment->p_memsz;
+        range.start = start < range.start ? start : range.start;
+        range.end = end > range.end ? end : range.end;
+        inside |= search->address - start < segment->p_memsz;
+    }
+    if (inside)
+        search->found = range;
+    return inside;
+}
+
+struct ebb_agent_range ebb_agent_object_of(const void *address)
+{
+    struct search search = {.address = (uintptr_t)address};
+    dl_iterate_phdr(search_object, &search);
+    return search.found;
 }
 
 /* -- The environment --------------------------------------------------------------------------- */
@@ -159,7 +194,7 @@ static bool publish(void)
     if (!done && mode != OFF) {
         done = ebb_writer_publish(writer) == 0;
         if (done) {
-            ebb_agent_modules_refresh(writer);
+            ebb_modules_refresh(writer);
             ebb_writer_started(writer);
         } else {
             mode = OFF;
@@ -242,7 +277,7 @@ static void start_in_child(void)
 {
     ebb_agent_self.shard = &ebb_agent_boot_shard;
     ebb_agent_self.attached = ebb_agent_self.ended = false;
-    ebb_agent_modules_forget();
+    ebb_modules_forget();
     ebb_agent_mappings_forget();
     publish_lock = (struct ebb_spin){0};
     memset(&early, 0, sizeof early);

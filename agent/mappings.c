@@ -1,7 +1,7 @@
 /* Large anonymous mappings that the program makes itself: counted exactly, as kind MMAP.
  *
  * Mappings of the allocator are the ground its blocks stand on and are left out, by the address of
- * the caller. Reservations without access are no memory and are left out as well.
+ * the caller. Reservations (without access, or MAP_NORESERVE) are no memory and are left out as well.
  *
  * Intervals are kept in one sorted array; there are never more than the kernel's limit on mappings
  * (65530 by default). munmap and MAP_FIXED may take any part of an interval: what remains goes on
@@ -207,7 +207,7 @@ static void mapped(void *address, size_t size)
 static bool is_large_memory(size_t size, int protection, int flags)
 {
     return size >= LARGE && (flags & MAP_ANONYMOUS) && (flags & MAP_PRIVATE) &&
-           (protection & PROT_WRITE);
+           (protection & PROT_WRITE) && !(flags & MAP_NORESERVE);
 }
 
 static bool is_programs(const void *caller)

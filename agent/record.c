@@ -4,6 +4,7 @@
  * of their own, whose signal handlers may come between, and the common shard of those without. */
 #include "agent/agent.h"
 
+#include "channel/modules.h"
 #include "channel/sampler.h"
 #include "channel/unwind.h"
 
@@ -74,7 +75,7 @@ uint32_t ebb_agent_bucket_here(struct ebb_writer *writer, uint64_t size, enum eb
     uint32_t stack = ebb_writer_stack(writer, pcs, depth, truncated, &is_new);
     if (stack == EBB_NONE)
         return EBB_NONE;
-    ebb_agent_modules_check(writer, is_new);
+    ebb_modules_check(writer, is_new);
     return ebb_writer_bucket(writer, stack, size, kind);
 }
 

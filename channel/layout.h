@@ -16,8 +16,8 @@
  *     k = floor(log2((i >> first_shift) + 1)),   at  i - (((1 << k) - 1) << first_shift).
  *
  * Order. An entry is filled before `used` (or, for samples, its `sequence`) makes it visible with a
- * release store. A reader loads `used` with acquire. Entries are never removed, except samples,
- * which are recycled under their sequence number.
+ * release store. A reader loads `used` with acquire. Entries are never removed, except samples
+ * and maps, which are recycled under their sequence number.
  *
  * Trust. The writer trusts nobody's bytes but its own; the reader treats every byte as hostile.
  *
@@ -35,7 +35,7 @@
 #define EBB_CHANNEL_DIRECTORY  "/dev/shm"
 #define EBB_CHANNEL_PREFIX     "ebb-"
 #define EBB_CHANNEL_MAGIC      UINT64_C(0x4c4e484342424501) /* "\1EBBCHNL" in little-endian order */
-#define EBB_CHANNEL_VERSION    1u
+#define EBB_CHANNEL_VERSION    2u
 #define EBB_CHANNEL_BYTE_ORDER UINT32_C(0x01020304)
 
 #define EBB_CHANNEL_MAX_CHUNKS     24 /* per table */
@@ -43,6 +43,7 @@
 #define EBB_CHANNEL_COMMAND_BYTES  1024
 #define EBB_CHANNEL_PATH_BYTES     512
 #define EBB_CHANNEL_BUILD_ID_BYTES 32
+#define EBB_CHANNEL_NAME_BYTES     48
 
 /* The tables, in the order of the header's directory. */
 enum ebb_table {
@@ -52,6 +53,7 @@ enum ebb_table {
     EBB_TABLE_STACKS,  /* struct ebb_stack: runs of frames */
     EBB_TABLE_BUCKETS, /* struct ebb_bucket: weighted counters per (stack, size class, kind) */
     EBB_TABLE_SAMPLES, /* struct ebb_sample: the sampled blocks that are still live */
+    EBB_TABLE_MAPS,    /* struct ebb_map_entry: the Ebb maps that have a name or are large */
     EBB_TABLE_COUNT
 };
 
@@ -145,6 +147,30 @@ struct ebb_sample {
     uint32_t flags;
 };
 
+/* How an Ebb map stands, as of the last time its table changed much: it is written when the table
+ * has grown or shrunk by an eighth, is cleared, begins or ends, so that it costs the program's other
+ * operations nothing. Every number is as old as `updated_ns`. */
+struct ebb_map_entry {
+    uint64_t sequence; /* identity, as a sample's; 0 while the entry is free */
+    uint64_t born_ns, updated_ns;
+    uint64_t len, high_water;     /* entries now, and at most so far */
+    uint64_t buckets, bytes;      /* of the table: sixteen slots each; memory it holds, */
+    uint64_t mapped_bytes;        /* and what of that lies in mappings of its own */
+    uint64_t overflow_nodes;      /* of three slots */
+    uint64_t deletes, clears;     /* so far; entries that a clear dropped are no deletes */
+    uint64_t puts;                /* entries that were added so far */
+    uint64_t resized, resize_end; /* buckets split of those to split; 0 of 0: at rest */
+    uint32_t stack;               /* index into EBB_TABLE_STACKS: where it was created */
+    uint32_t key_bytes, value_bytes;
+    uint32_t flags;                    /* EBB_MAP_... */
+    char name[EBB_CHANNEL_NAME_BYTES]; /* NUL-terminated; empty: has none */
+};
+
+enum {
+    EBB_MAP_SHRINKING = 1u << 0, /* `resized` counts merges, not splits */
+    EBB_MAP_NO_SHRINK = 1u << 1,
+};
+
 struct ebb_table_directory {
     uint32_t entry_size;
     uint32_t first_shift;
@@ -196,6 +222,7 @@ enum {
     EBB_AGENT_KEEP = 1u << 0,      /* keep the record at exit although nobody reads it */
     EBB_AGENT_NO_MALLOC = 1u << 1, /* the program brings its own malloc: only mappings are seen */
     EBB_AGENT_FORKED = 1u << 2,    /* a child by fork: blocks born before the fork are unknown */
+    EBB_AGENT_LIBRARY = 1u << 3,   /* libebb alone publishes: nothing but its maps is seen */
 };
 
 static_assert(sizeof(struct ebb_shard) == 64, "a shard fills one cache line");
@@ -203,6 +230,7 @@ static_assert(sizeof(struct ebb_stack) == 16, "layout");
 static_assert(sizeof(struct ebb_bucket) == 64, "a bucket fills one cache line");
 static_assert(sizeof(struct ebb_sample) == 32, "layout");
 static_assert(sizeof(struct ebb_module) == 600, "layout");
+static_assert(sizeof(struct ebb_map_entry) == 176, "layout");
 static_assert(offsetof(struct ebb_channel_header, table) % 8 == 0, "directories are aligned");
 
 /* Size classes: four per doubling, so a class's blocks differ by less than a quarter. Class 0 holds

@@ -1,7 +1,7 @@
 /* Reading a record. See reader.h for the promises and layout.h for the format.
  *
  * How a snapshot is made. Tables refer to one another in one direction only: samples to buckets,
- * buckets to stacks, stacks to frames; and the writer publishes an entry after what it refers to.
+ * buckets and maps to stacks, stacks to frames; and the writer publishes an entry after what it refers to.
  * The reader therefore goes the other way, samples first, and looks at each table's directory anew
  * before it copies the table, so that everything an entry refers to is already there. What still
  * does not fit comes from a damaged or hostile record and is emptied or dropped, never followed.
@@ -40,6 +40,7 @@ static const uint32_t entry_sizes[EBB_TABLE_COUNT] = {
     [EBB_TABLE_STACKS] = sizeof(struct ebb_stack),
     [EBB_TABLE_BUCKETS] = sizeof(struct ebb_bucket),
     [EBB_TABLE_SAMPLES] = sizeof(struct ebb_sample),
+    [EBB_TABLE_MAPS] = sizeof(struct ebb_map_entry),
 };
 
 struct ebb_reader {
@@ -668,6 +669,31 @@ static int read_buckets(struct ebb_reader *reader, struct ebb_snapshot *snapshot
     return 0;
 }
 
+/* The maps whose entry was theirs before and after. An update that comes between may leave numbers
+ * of two moments, both of them true. */
+static int read_maps(struct ebb_reader *reader, struct ebb_snapshot *snapshot,
+                     struct ebb_error *error)
+{
+    struct table table = {0};
+    snapshot->map_count = 0;
+    int code = table_load(reader, EBB_TABLE_MAPS, &table, error);
+    if (code < 0 || (code = make_room(snapshot, EBB_TABLE_MAPS, (void **)&snapshot->maps,
+                                      table.count, error)) < 0)
+        return code;
+    snapshot->dropped[EBB_TABLE_MAPS] = table.dropped;
+    for (size_t first = 0, got; first < table.count; first += got) {
+        got = read_twice(reader, &table, first, block_entries(&table, table.count - first));
+        if (got == 0)
+            break;
+        const struct ebb_map_entry *before = (const void *)reader->block[0];
+        const struct ebb_map_entry *after = (const void *)reader->block[1];
+        for (size_t i = 0; i < got; i++)
+            if (after[i].sequence != 0 && before[i].sequence == after[i].sequence)
+                snapshot->maps[snapshot->map_count++] = after[i];
+    }
+    return 0;
+}
+
 /* A table whose entries never change once they are visible. */
 static int read_table(struct ebb_reader *reader, struct ebb_snapshot *snapshot,
                       enum ebb_table which, void **buffer, size_t *count, struct ebb_error *error)
@@ -739,6 +765,12 @@ static void mend_references(struct ebb_snapshot *snapshot)
             snapshot->samples[kept++] = *sample;
     }
     snapshot->sample_count = kept;
+    for (size_t i = 0; i < snapshot->map_count; i++) {
+        struct ebb_map_entry *map = &snapshot->maps[i];
+        sanitise(map->name, sizeof map->name, false);
+        if (map->stack >= snapshot->stack_count)
+            map->stack = UINT32_MAX;
+    }
     for (size_t i = 0; i < snapshot->module_count; i++) {
         struct ebb_module *module = &snapshot->modules[i];
         sanitise(module->path, sizeof module->path, false);
@@ -759,6 +791,9 @@ static uint64_t last_activity(const struct ebb_snapshot *snapshot)
     for (size_t i = 0; i < snapshot->sample_count; i++)
         if (snapshot->samples[i].birth_ns > latest)
             latest = snapshot->samples[i].birth_ns;
+    for (size_t i = 0; i < snapshot->map_count; i++)
+        if (snapshot->maps[i].updated_ns > latest)
+            latest = snapshot->maps[i].updated_ns;
     return latest;
 }
 
@@ -780,6 +815,11 @@ static void date(struct ebb_reader *reader, struct ebb_snapshot *snapshot, bool 
         snapshot->buckets[i].last_ns = smaller(snapshot->buckets[i].last_ns, snapshot->taken_ns);
     for (size_t i = 0; i < snapshot->sample_count; i++)
         snapshot->samples[i].birth_ns = smaller(snapshot->samples[i].birth_ns, snapshot->taken_ns);
+    for (size_t i = 0; i < snapshot->map_count; i++) {
+        struct ebb_map_entry *map = &snapshot->maps[i];
+        map->updated_ns = smaller(map->updated_ns, snapshot->taken_ns);
+        map->born_ns = smaller(map->born_ns, map->updated_ns);
+    }
 }
 
 int ebb_reader_snapshot(struct ebb_reader *reader, struct ebb_snapshot *snapshot,
@@ -790,6 +830,7 @@ int ebb_reader_snapshot(struct ebb_reader *reader, struct ebb_snapshot *snapshot
     bool alive = ebb_reader_alive(reader); /* asked first: of a dead process nothing is missed */
     int code;
     if ((code = read_samples(reader, snapshot, error)) < 0 ||
+        (code = read_maps(reader, snapshot, error)) < 0 ||
         (code = read_buckets(reader, snapshot, error)) < 0 ||
         (code = read_table(reader, snapshot, EBB_TABLE_STACKS, (void **)&snapshot->stacks,
                            &snapshot->stack_count, error)) < 0 ||
@@ -819,6 +860,7 @@ void ebb_snapshot_free(struct ebb_snapshot *snapshot)
     free(snapshot->stacks);
     free(snapshot->buckets);
     free(snapshot->samples);
+    free(snapshot->maps);
     memset(snapshot, 0, sizeof *snapshot);
 }
 

@@ -35,7 +35,8 @@ struct ebb_identity {
 /* One consistent-enough copy of a record. Owned by the caller; free with ebb_snapshot_free.
  * Every index is in range: bucket.stack < stack_count, sample.bucket < bucket_count,
  * stack.first_frame + stack.depth <= frame_count, alloc counters >= free counters, kinds and size
- * classes are known ones, and no time lies after taken_ns. */
+ * classes are known ones, no time lies after taken_ns, and map.stack
+ * < stack_count or UINT32_MAX. Names of maps are printable. */
 struct ebb_snapshot {
     uint64_t taken_ns; /* CLOCK_MONOTONIC; for a dead process the time of its end where known */
     uint32_t state;    /* enum ebb_state */
@@ -53,7 +54,8 @@ struct ebb_snapshot {
     struct ebb_stack *stacks;
     struct ebb_bucket *buckets;
     struct ebb_sample *samples; /* live ones only, in no particular order */
-    size_t module_count, frame_count, stack_count, bucket_count, sample_count;
+    struct ebb_map_entry *maps; /* those that are there now */
+    size_t module_count, frame_count, stack_count, bucket_count, sample_count, map_count;
 
     size_t capacity[EBB_TABLE_COUNT]; /* private: entries the buffers have room for */
 };

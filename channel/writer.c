@@ -159,6 +159,7 @@ struct ebb_writer *ebb_writer_open(const struct ebb_writer_config *config)
     writer->header = &writer->draft;
     writer->draft.threads = 1;
     writer->draft.started_ns = ebb_clock_ns();
+    writer->map_sequence = writer->draft.started_ns; /* differs from those before a fork */
     writer->draft.started_realtime_ns = ebb_clock_realtime_ns();
     writer->pid = (pid_t)syscall(SYS_getpid);
 
@@ -326,7 +327,8 @@ static uint64_t chunk_bytes(enum ebb_table id, unsigned chunk)
 static bool add_links(struct ebb_writer *writer, enum ebb_table id, unsigned chunk)
 {
     struct ebb__table *table = &writer->table[id];
-    if ((id != EBB_TABLE_SAMPLES && id != EBB_TABLE_SHARDS) || table->link[chunk])
+    bool linked = id == EBB_TABLE_SAMPLES || id == EBB_TABLE_SHARDS || id == EBB_TABLE_MAPS;
+    if (!linked || table->link[chunk])
         return true;
     table->link[chunk] =
         ebb_writer_pages((sizeof(uint32_t) << ebb__table_shape[id].first_shift) << chunk);
@@ -362,7 +364,7 @@ int ebb_writer_publish(struct ebb_writer *writer)
     struct ebb__table *shards = &writer->table[EBB_TABLE_SHARDS];
     if (!raw_fstat(fd, &status) || syscall(SYS_fallocate, fd, 0, (off_t)0, (off_t)size) != 0 ||
         !(map = raw_mmap(NULL, size, MAP_SHARED, fd, 0)) ||
-        !add_links(writer, EBB_TABLE_SAMPLES, 0))
+        !add_links(writer, EBB_TABLE_SAMPLES, 0) || !add_links(writer, EBB_TABLE_MAPS, 0))
         goto fail;
     writer->device = status.st_dev;
     writer->inode = status.st_ino;

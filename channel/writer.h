@@ -104,6 +104,23 @@ uint32_t ebb_writer_stack(struct ebb_writer *writer, const uint64_t *frames, siz
 uint32_t ebb_writer_bucket(struct ebb_writer *writer, uint32_t stack, uint64_t size,
                            enum ebb_kind kind);
 
+/* -- Maps ------------------------------------------------------------------------------------- */
+
+/* Where an Ebb map is in the record; `sequence` 0: nowhere. Its owner keeps it, zeroed at birth. */
+struct ebb_map_handle {
+    uint64_t sequence;
+    uint32_t index;
+};
+
+/* Writes how a map stands over what was there, or into a new entry when the handle is empty or comes
+ * from before a fork. `entry`: what is to be seen; sequence, times and stack are filled in here.
+ * `site`: the return address of the call that created the map, 0: unknown. False without a record or
+ * room. A map is written by one thread at a time. */
+bool ebb_writer_map(struct ebb_writer *writer, struct ebb_map_handle *handle,
+                    const struct ebb_map_entry *entry, uint64_t site);
+/* The map is gone; empties the handle. */
+void ebb_writer_map_gone(struct ebb_writer *writer, struct ebb_map_handle *handle);
+
 /* -- Live blocks ----------------------------------------------------------------------------- */
 
 /* The filter answers "can this address be a recorded block?" in a few instructions: a private

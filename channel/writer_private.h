@@ -1,12 +1,13 @@
-/* The writer's own memory, shared by its three rooms: writer.c (the file), intern.c (stacks and
- * buckets) and live.c (live blocks).
+/* The writer's own memory, shared by its rooms: writer.c (the file), intern.c (stacks and
+ * buckets), live.c (live blocks) and inventory.c (maps).
  *
  * The whole structure is one mapping that is all zero at birth and zero again in a child by fork,
  * so zero is a valid empty state of every part.
  *
  * Locks, in the order they may nest:
  *     filter_lock > stripe[0..63].lock > intern_lock > grow_lock
- *     shard_lock > grow_lock */
+ *     shard_lock > grow_lock
+ *     map_lock > grow_lock */
 #ifndef EBB_CHANNEL_WRITER_PRIVATE_H
 #define EBB_CHANNEL_WRITER_PRIVATE_H
 
@@ -20,8 +21,8 @@ struct ebb__table {
     uint32_t used; /* the truth; the directory's `used` is a copy for readers */
     uint32_t chunks;
     void *chunk[EBB_CHANNEL_MAX_CHUNKS];
-    uint32_t *link[EBB_CHANNEL_MAX_CHUNKS]; /* samples: a private number per entry, links of the
-                                               free lists; shards: 1 while taken */
+    uint32_t *link[EBB_CHANNEL_MAX_CHUNKS]; /* samples and maps: a private number per entry, links
+                                               of the free lists; shards: 1 while taken */
     uint64_t retry_ns;                      /* growth failed: not before this time again */
 };
 
@@ -70,13 +71,15 @@ struct ebb_writer {
     ino_t inode;
     uint64_t file_size;
 
-    struct ebb_spin filter_lock, intern_lock, grow_lock, shard_lock;
+    struct ebb_spin filter_lock, intern_lock, grow_lock, shard_lock, map_lock;
     struct ebb_channel_header *header; /* the file's once published, else &draft */
     struct ebb__table table[EBB_TABLE_COUNT];
 
     struct ebb__index *stacks, *buckets; /* the current index */
     uint64_t sequence;                   /* of the newest sample */
     uint64_t live;                       /* blocks in all stripes */
+    uint64_t map_sequence;               /* of the newest map */
+    uint32_t free_map;                   /* head of the list of free entries + 1, 0 empty */
     struct ebb__stripe stripe[EBB__STRIPES];
     uint8_t *filter_counts; /* blocks per filter bit; 255 means many, for ever */
 
@@ -98,6 +101,7 @@ static const struct ebb__table_shape {
     [EBB_TABLE_STACKS] = {sizeof(struct ebb_stack), 11},
     [EBB_TABLE_BUCKETS] = {sizeof(struct ebb_bucket), 12},
     [EBB_TABLE_SAMPLES] = {sizeof(struct ebb_sample), 13},
+    [EBB_TABLE_MAPS] = {sizeof(struct ebb_map_entry), 5},
 };
 
 /* Entry `index` of a table; it must have been reserved. */

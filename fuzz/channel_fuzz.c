@@ -31,6 +31,12 @@ static void check_snapshot(const struct ebb_snapshot *snapshot)
     }
     for (size_t i = 0; i < snapshot->sample_count; i++)
         check(snapshot->samples[i].bucket < snapshot->bucket_count);
+    for (size_t i = 0; i < snapshot->map_count; i++) {
+        const struct ebb_map_entry *map = &snapshot->maps[i];
+        check(map->sequence != 0 && memchr(map->name, 0, sizeof map->name) != NULL);
+        check(map->stack < snapshot->stack_count || map->stack == UINT32_MAX);
+        check(map->born_ns <= map->updated_ns && map->updated_ns <= snapshot->taken_ns);
+    }
     for (size_t i = 0; i < snapshot->module_count; i++)
         check(memchr(snapshot->modules[i].path, 0, sizeof snapshot->modules[i].path) != NULL);
 }

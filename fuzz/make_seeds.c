@@ -68,8 +68,8 @@ static int write_tables(struct dl_phdr_info *info, size_t size, void *context)
 int main(int argc, char **argv)
 {
     static const uint32_t empty[EBB_TABLE_COUNT] = {0};
-    static const uint32_t small[EBB_TABLE_COUNT] = {1, 1, 6, 2, 3, 4};
-    static const uint32_t wide[EBB_TABLE_COUNT] = {4, 2, 60, 20, 30, 60};
+    static const uint32_t small[EBB_TABLE_COUNT] = {1, 1, 6, 2, 3, 4, 2};
+    static const uint32_t wide[EBB_TABLE_COUNT] = {4, 2, 60, 20, 30, 60, 9};
     if (argc != 2) {
         fputs("usage: make_seeds DIR\n", stderr);
         return 2;

@@ -6,8 +6,9 @@
 #include <string.h>
 
 static const uint32_t entry_sizes[] = {
-    sizeof(struct ebb_shard), sizeof(struct ebb_module), sizeof(uint64_t),
-    sizeof(struct ebb_stack), sizeof(struct ebb_bucket), sizeof(struct ebb_sample),
+    sizeof(struct ebb_shard),     sizeof(struct ebb_module), sizeof(uint64_t),
+    sizeof(struct ebb_stack),     sizeof(struct ebb_bucket), sizeof(struct ebb_sample),
+    sizeof(struct ebb_map_entry),
 };
 
 struct ebb_bucket image_bucket(const struct image_plan *plan, uint32_t index)
@@ -34,6 +35,24 @@ struct ebb_sample image_sample(const struct image_plan *plan, uint32_t index)
         .birth_ns = 3000 + index,
         .bucket = index % plan->count[EBB_TABLE_BUCKETS],
     };
+}
+
+struct ebb_map_entry image_map(const struct image_plan *plan, uint32_t index)
+{
+    struct ebb_map_entry map = {
+        .sequence = index % 4 ? 1000 + index : 0,
+        .born_ns = 2000 + index,
+        .updated_ns = 2500 + index,
+        .len = 100 + index,
+        .high_water = 200 + index,
+        .buckets = 16,
+        .bytes = 4096,
+        .stack = index % plan->count[EBB_TABLE_STACKS],
+        .key_bytes = 8,
+        .value_bytes = 16,
+    };
+    snprintf(map.name, sizeof map.name, "map %u", index);
+    return map;
 }
 
 struct ebb_stack image_stack(uint32_t index)
@@ -89,6 +108,7 @@ static void put_entry(const struct image_plan *plan, struct image *image, enum e
         struct ebb_stack stack;
         struct ebb_bucket bucket;
         struct ebb_sample sample;
+        struct ebb_map_entry map;
     } entry;
     switch (table) {
     case EBB_TABLE_SHARDS:
@@ -106,8 +126,11 @@ static void put_entry(const struct image_plan *plan, struct image *image, enum e
     case EBB_TABLE_BUCKETS:
         entry.bucket = image_bucket(plan, index);
         break;
-    default:
+    case EBB_TABLE_SAMPLES:
         entry.sample = image_sample(plan, index);
+        break;
+    default:
+        entry.map = image_map(plan, index);
         break;
     }
     memcpy(place, &entry, entry_sizes[table]);

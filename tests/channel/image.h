@@ -28,6 +28,7 @@ uint64_t image_offset(const struct image *image, enum ebb_table table, uint32_t 
 
 /* The contents. */
 struct ebb_bucket image_bucket(const struct image_plan *plan, uint32_t index);
+struct ebb_map_entry image_map(const struct image_plan *plan, uint32_t index);
 struct ebb_sample image_sample(const struct image_plan *plan,
                                uint32_t index); /* sequence 0: free */
 struct ebb_stack image_stack(uint32_t index);

@@ -33,7 +33,8 @@ static const struct image_plan plain = {
               [EBB_TABLE_FRAMES] = 150,
               [EBB_TABLE_STACKS] = 50,
               [EBB_TABLE_BUCKETS] = 90,
-              [EBB_TABLE_SAMPLES] = 300},
+              [EBB_TABLE_SAMPLES] = 300,
+              [EBB_TABLE_MAPS] = 40},
     .first_shift = 2,
 };
 
@@ -141,6 +142,13 @@ static void assert_whole(const struct image_plan *plan, const struct ebb_snapsho
             assert_memory_equal(&snapshot->samples[live++], &sample, sizeof sample);
     }
     assert_int_equal(snapshot->sample_count, live);
+    size_t maps = 0;
+    for (uint32_t i = 0; i < count[EBB_TABLE_MAPS]; i++) {
+        struct ebb_map_entry map = image_map(plan, i);
+        if (map.sequence)
+            assert_memory_equal(&snapshot->maps[maps++], &map, sizeof map);
+    }
+    assert_int_equal(snapshot->map_count, maps);
     uint64_t allocs = 0, frees = 0, bytes = 0;
     for (uint32_t i = 0; i < count[EBB_TABLE_SHARDS]; i++) {
         struct ebb_shard shard = image_shard(i);
@@ -187,6 +195,7 @@ static void reads_tables_larger_than_a_block(void **state)
     plan.count[EBB_TABLE_BUCKETS] = 20000;
     plan.count[EBB_TABLE_SAMPLES] = 70000;
     plan.count[EBB_TABLE_SHARDS] = 3000;
+    plan.count[EBB_TABLE_MAPS] = 2000;
     struct image image = image_make(&plan);
     struct ebb_snapshot snapshot = {0};
     assert_int_equal(read_image(&image, image.size, &snapshot), 0);
@@ -275,11 +284,16 @@ static void references_that_are_wrong(void **state)
     bucket->stack = 50;
     stack->first_frame = 148;
     sample->bucket = 90;
+    struct ebb_map_entry *map = (void *)(image.bytes + image_offset(&image, EBB_TABLE_MAPS, 1));
+    map->stack = 50;
+    memset(map->name, 'x', sizeof map->name);
     assert_int_equal(read_image(&image, image.size, &snapshot), 0);
     assert_int_equal(snapshot.bucket_count, 90);
     assert_int_equal(snapshot.buckets[10].alloc_bytes, 0);
     assert_int_not_equal(snapshot.buckets[11].alloc_bytes, 0);
     assert_int_equal(snapshot.stacks[20].depth, 0);
+    assert_int_equal(snapshot.maps[0].stack, UINT32_MAX);
+    assert_int_equal(strlen(snapshot.maps[0].name), sizeof map->name - 1);
     for (size_t i = 0; i < snapshot.sample_count; i++)
         assert_true(snapshot.samples[i].sequence != 12 && snapshot.samples[i].bucket != 10);
     assert_int_equal(snapshot.sample_count, 200 - 1 - 4);

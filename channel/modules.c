@@ -3,7 +3,7 @@
  * The record's list is compared with the dynamic linker's when a stack appears that was not known
  * before, and at least once a second on the way of sampled allocations. dl_iterate_phdr counts
  * loads and unloads, so the common case is one callback that stops at once. */
-#include "agent/agent.h"
+#include "channel/modules.h"
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -37,7 +37,7 @@ struct known_modules {
 
 static struct known_modules *modules;
 
-void ebb_agent_modules_forget(void)
+void ebb_modules_forget(void)
 {
     if (modules)
         memset(modules, 0, offsetof(struct known_modules, known));
@@ -141,7 +141,7 @@ static int see_object(struct dl_phdr_info *info, size_t size, void *argument)
     return 0;
 }
 
-void ebb_agent_modules_refresh(struct ebb_writer *writer)
+void ebb_modules_refresh(struct ebb_writer *writer)
 {
     if (!modules && !(modules = ebb_writer_pages(sizeof *modules)))
         return;
@@ -164,42 +164,8 @@ void ebb_agent_modules_refresh(struct ebb_writer *writer)
     ebb_spin_unlock(&all->lock);
 }
 
-void ebb_agent_modules_check(struct ebb_writer *writer, bool is_new_stack)
+void ebb_modules_check(struct ebb_writer *writer, bool is_new_stack)
 {
     if (is_new_stack || !modules || ebb_clock_coarse_ns() - modules->checked_ns > CHECK_NS)
-        ebb_agent_modules_refresh(writer);
-}
-
-/* -- Where an object lies ---------------------------------------------------------------------- */
-
-struct search {
-    uintptr_t address;
-    struct ebb_agent_range found;
-};
-
-static int search_object(struct dl_phdr_info *info, size_t size, void *argument)
-{
-    (void)size;
-    struct search *search = (struct search *)argument;
-    struct ebb_agent_range range = {UINTPTR_MAX, 0};
-    bool inside = false;
-    for (unsigned i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-        if (segment->p_type != PT_LOAD)
-            continue;
-        uintptr_t start = info->dlpi_addr + segment->p_vaddr, end = start + segment->p_memsz;
-        range.start = start < range.start ? start : range.start;
-        range.end = end > range.end ? end : range.end;
-        inside |= search->address - start < segment->p_memsz;
-    }
-    if (inside)
-        search->found = range;
-    return inside;
-}
-
-struct ebb_agent_range ebb_agent_object_of(const void *address)
-{
-    struct search search = {.address = (uintptr_t)address};
-    dl_iterate_phdr(search_object, &search);
-    return search.found;
+        ebb_modules_refresh(writer);
 }
