@@ -157,9 +157,8 @@ struct ebb_map_entry {
     uint64_t buckets, bytes;      /* of the table: sixteen slots each; memory it holds, */
     uint64_t mapped_bytes;        /* and what of that lies in mappings of its own */
     uint64_t overflow_nodes;      /* of three slots */
-    uint64_t deletes, clears;     /* so far; entries that a clear dropped are no deletes */
-    uint64_t puts;                /* entries that were added so far */
-    uint64_t resized, resize_end; /* buckets split of those to split; 0 of 0: at rest */
+    uint64_t deletes, clears;     /* so far; a clear deletes: `len + deletes` were added */
+    uint64_t resized, resize_end; /* buckets split, of how many; the same: at rest */
     uint32_t stack;               /* index into EBB_TABLE_STACKS: where it was created */
     uint32_t key_bytes, value_bytes;
     uint32_t flags;                    /* EBB_MAP_... */
@@ -167,8 +166,7 @@ struct ebb_map_entry {
 };
 
 enum {
-    EBB_MAP_SHRINKING = 1u << 0, /* `resized` counts merges, not splits */
-    EBB_MAP_NO_SHRINK = 1u << 1,
+    EBB_MAP_NO_SHRINK = 1u << 0, /* keeps its table when entries go */
 };
 
 struct ebb_table_directory {
@@ -230,7 +228,7 @@ static_assert(sizeof(struct ebb_stack) == 16, "layout");
 static_assert(sizeof(struct ebb_bucket) == 64, "a bucket fills one cache line");
 static_assert(sizeof(struct ebb_sample) == 32, "layout");
 static_assert(sizeof(struct ebb_module) == 600, "layout");
-static_assert(sizeof(struct ebb_map_entry) == 176, "layout");
+static_assert(sizeof(struct ebb_map_entry) == 168, "layout");
 static_assert(offsetof(struct ebb_channel_header, table) % 8 == 0, "directories are aligned");
 
 /* Size classes: four per doubling, so a class's blocks differ by less than a quarter. Class 0 holds

@@ -119,7 +119,8 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 struct ebb_map_options {
-    const char *name;                      /* for inventories; NULL: none. Must stay valid */
+    const char *name; /* for `ebb maps`; NULL: listed only when large. Must stay valid */
+    const void *site; /* where it is created, for the same list; NULL: where init is called */
     const struct ebb_allocator *allocator; /* NULL: ebb_allocator_default */
     uint64_t seed;                         /* 0: random */
     bool no_shrink;                        /* keep the table's size when entries go */

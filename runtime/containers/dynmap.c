@@ -103,6 +103,8 @@ static void lay_out(struct ebb_dynmap *map, size_t key_alignment, size_t value_a
         .node_bytes = round_up(node_slots + EBB__NODE_SLOTS * slot, alignment),
         .alignment = alignment,
         .slot_bytes = apart ? 0 : slot,
+        .key_bytes = key_size,
+        .value_bytes = value_size,
     };
 }
 
@@ -117,7 +119,10 @@ int ebb_dynmap_init(struct ebb_dynmap *map, const struct ebb_dynmap_type *type,
         return -EINVAL;
     map->type = *type;
     lay_out(map, key_alignment, value_alignment);
-    ebb__table_begin(&map->table, options);
+    struct ebb_map_options all = options ? *options : (struct ebb_map_options){0};
+    if (!all.site)
+        all.site = __builtin_return_address(0);
+    ebb__table_begin(&map->table, &all);
     map->table.clear = ebb_dynmap__clear_table;
     return 0;
 }

@@ -215,21 +215,48 @@ void ebb__table_set_limits(struct ebb__table *table)
                                           : whole * EBB__MAX_LOAD;
     if (table->warn_at < table->grow_at)
         table->grow_at = table->warn_at;
+    if (table->show_at < table->grow_at)
+        table->grow_at = table->show_at;
     bool small = buckets <= EBB__AT_ONCE / 2 || buckets <= table->least_buckets;
-    table->shrink_at = small || table->no_shrink ? 0 : buckets * EBB__MAX_LOAD / EBB__SHRINK;
+    size_t shrink_at = small || table->no_shrink ? 0 : buckets * EBB__MAX_LOAD / EBB__SHRINK;
+    table->kept &= table->count < shrink_at;
+    table->shrink_at = table->kept ? 0 : shrink_at;
+    if (table->show_below > table->shrink_at)
+        table->shrink_at = table->show_below;
 }
 
-bool ebb__table_warn(struct ebb__table *table)
+static void warn(const struct ebb__table *table)
 {
-    table->warn_at = table->count * 2;
-    ebb__table_set_limits(table);
     if (table->warn)
         table->warn(table->warn_context, table->name, table->count);
     else
         ebb__log("ebb: map %s has %zu entries and grows; delete what is no longer needed, or raise "
                  "its warn_len",
                  table->name ? table->name : "(without a name)", table->count);
+}
+
+bool ebb__table_note_more(struct ebb__table *table, const struct ebb__layout *layout)
+{
+    bool warns = table->count >= table->warn_at, shows = table->count >= table->show_at;
+    if (!warns && !shows)
+        return true;
+    if (shows)
+        ebb__table_show(table, layout);
+    if (warns)
+        table->warn_at = table->count * 2;
+    ebb__table_set_limits(table);
+    if (warns)
+        warn(table);
     return table->count >= table->grow_at;
+}
+
+bool ebb__table_note_less(struct ebb__table *table, const struct ebb__layout *layout)
+{
+    if (table->count >= table->show_below)
+        return true;
+    ebb__table_show(table, layout);
+    ebb__table_set_limits(table);
+    return table->count < table->shrink_at;
 }
 
 void ebb__table_postpone_growth(struct ebb__table *table)
@@ -310,8 +337,9 @@ void ebb__table_emptied(struct ebb__table *table, const struct ebb__layout *layo
         table->mask = table->end - EBB__GROUP;
         ebb__table_trim_all(table, layout);
     }
+    table->kept = true;
+    ebb__table_show(table, layout);
     ebb__table_set_limits(table);
-    table->shrink_at = 0; /* kept on purpose: only what is filled again may shrink */
 }
 
 void ebb__table_prepare(struct ebb__table *table, size_t bucket)
@@ -435,7 +463,7 @@ static void make_empty(struct ebb__table *table)
     table->mask = table->half_mask = table->count = table->grow_at = table->shrink_at = 0;
     table->first_slots = table->capacity = table->touched = table->least_buckets = 0;
     table->nodes = 0;
-    table->paged = false;
+    table->paged = table->kept = false;
     table->moves++;
 }
 
@@ -454,7 +482,9 @@ void ebb__table_begin(struct ebb__table *table, const struct ebb_map_options *op
         .warn_at = options->warn_len ? options->warn_len : SIZE_MAX,
         .warn = options->warn,
         .warn_context = options->warn_context,
+        .site = options->site ? options->site : __builtin_return_address(0),
     };
+    ebb__table_not_shown(table);
     make_empty(table);
 }
 
@@ -462,7 +492,9 @@ void ebb__table_begin_like(struct ebb__table *table, const struct ebb__table *ot
 {
     *table = *other;
     table->seed = ebb__random_seed();
-    table->deletes = table->moves = 0;
+    table->deletes = table->moves = table->clears = table->high_water = 0;
+    ebb__table_not_shown(table);
+    table->site = __builtin_return_address(0);
     make_empty(table);
 }
 
@@ -470,6 +502,7 @@ void ebb__table_free(struct ebb__table *table, const struct ebb__layout *layout)
 {
     const struct ebb_allocator *allocator = table->allocator;
     size_t buckets = ebb__table_buckets(table);
+    ebb__table_hide(table);
     for (size_t bucket = 0; table->nodes > 0 && bucket < buckets; bucket++)
         while (table->chains[bucket]) {
             struct ebb__node *node = table->chains[bucket];

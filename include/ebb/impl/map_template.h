@@ -67,6 +67,8 @@ static const struct ebb__layout M(__layout) = {
     /* node_bytes   */ M(__node_bytes),
     /* alignment    */ M(__alignment),
     /* slot_bytes   */ M(__apart) ? (size_t)0 : (size_t)M(__slot_bytes),
+    /* key_bytes    */ sizeof(KEY),
+    /* value_bytes  */ sizeof(VALUE),
 };
 
 #define KEY_ARG                   KEY
@@ -422,6 +424,8 @@ static EBB__COLD void M(__note_end)(struct EBB_MAP_NAME *map)
         map->table.touched = buckets;
     map->table.moves++;
     ebb__table_set_limits(&map->table);
+    if (buckets <= EBB__AT_ONCE)
+        ebb__table_show(&map->table, LAYOUT(map));
 }
 
 /* Begins to double, or goes on doubling. Nothing is lost when there is no memory for it: entries
@@ -429,7 +433,7 @@ static EBB__COLD void M(__note_end)(struct EBB_MAP_NAME *map)
 static EBB__COLD void M(__grow)(struct EBB_MAP_NAME *map)
 {
     struct ebb__table *table = &map->table;
-    if (EBB__UNLIKELY(table->count >= table->warn_at) && !ebb__table_warn(table))
+    if (!ebb__table_note_more(table, LAYOUT(map)))
         return;
     size_t full = table->mask / EBB__GROUP + 1, buckets = ebb__table_buckets(table);
     if (buckets == full) {
@@ -504,6 +508,8 @@ static EBB__COLD bool M(__merge)(struct EBB_MAP_NAME *map)
 
 static EBB__COLD void M(__shrink)(struct EBB_MAP_NAME *map)
 {
+    if (!ebb__table_note_less(&map->table, LAYOUT(map)))
+        return;
     if (!M(__merge)(map)) {
         map->table.shrink_at -= map->table.shrink_at / 8; /* tries again further down */
         return;
@@ -712,6 +718,7 @@ EBB__API void M(_clear)(struct EBB_MAP_NAME *map, enum ebb_clear what)
     table->deletes += table->count;
     table->count = 0;
     table->moves++;
+    table->clears++;
     if (what == EBB_RELEASE) {
         size_t least = table->least_buckets;
         ebb__table_free(table, LAYOUT(map));
@@ -797,7 +804,8 @@ EBB__API void M(_compact)(struct EBB_MAP_NAME *map)
 }
 
 #ifndef EBB__MAP_DYNAMIC
-EBB__API void M(_init)(struct EBB_MAP_NAME *map, const struct ebb_map_options *options)
+/* Always inlined: the return address within is the place where the map is created. */
+EBB__HOT void M(_init)(struct EBB_MAP_NAME *map, const struct ebb_map_options *options)
 {
     ebb__table_begin(&map->table, options);
     map->table.clear = M(__clear_table);

@@ -36,11 +36,13 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 enum {
-    EBB__MAX_LOAD = 13,   /* entries per bucket at which a table grows: Go's 6.5 of 8 */
-    EBB__SHRINK = 8,      /* it shrinks below an eighth of that: growing leaves half */
-    EBB__AT_ONCE = 64,    /* tables up to so many buckets are split in one go */
-    EBB__NODE_SLOTS = 3,  /* of an overflow node */
-    EBB__FIRST_SLOTS = 4, /* of the first bucket, which grows to 8 and 16 before there are two */
+    EBB__MAX_LOAD = 13,    /* entries per bucket at which a table grows: Go's 6.5 of 8 */
+    EBB__SHRINK = 8,       /* it shrinks below an eighth of that: growing leaves half */
+    EBB__AT_ONCE = 64,     /* tables up to so many buckets are split in one go */
+    EBB__NODE_SLOTS = 3,   /* of an overflow node */
+    EBB__FIRST_SLOTS = 4,  /* of the first bucket, which grows to 8 and 16 before there are two */
+    EBB__SHOWN_NAMED = 64, /* entries a map has when it is first shown other than by growing, */
+    EBB__SHOWN_UNNAMED = 65536, /* and without a name */
 };
 
 /* Three entries that found no room in their bucket; their slots follow at ebb__layout.node_slots. */
@@ -57,6 +59,7 @@ struct ebb__layout {
     size_t node_bytes;
     size_t alignment;
     size_t slot_bytes; /* one entry; 0: keys and values lie apart */
+    size_t key_bytes, value_bytes;
 };
 
 enum ebb_clear { EBB_KEEP, EBB_RELEASE };
@@ -84,10 +87,20 @@ struct ebb__table {
     bool paged; /* pages, not blocks */
     bool no_shrink, huge, fail_fast;
     const char *name;
+    bool kept;      /* cleared and not yet filled again: does not shrink */
     size_t warn_at; /* the count at which the next warning is due */
     void (*warn)(void *context, const char *name, size_t len);
     void *warn_context;
     void (*clear)(struct ebb__table *table, enum ebb_clear what); /* ebb_clear() calls it */
+    /* in the inventory of the process: see runtime/containers/inventory.c */
+    size_t show_from;           /* entries from which on the map belongs there */
+    size_t show_at, show_below; /* counts at which what is there is out of date */
+    struct {
+        uint64_t sequence;
+        uint32_t index;
+    } shown;
+    uint64_t clears, high_water; /* `high_water` as far as shown */
+    const void *site;            /* where the map was created */
 };
 
 /* How far a walk is; see `iteration` in map_template.h. */
@@ -121,8 +134,20 @@ int ebb__table_make_room(struct ebb__table *table, const struct ebb__layout *lay
                          size_t buckets);
 /* Sets the thresholds after `end` or `mask` changed. */
 void ebb__table_set_limits(struct ebb__table *table);
-/* `count` has reached `warn_at`. Says whether the table has to grow as well. */
-bool ebb__table_warn(struct ebb__table *table);
+/* `count` may have reached `warn_at` or `show_at`: sees to it, and says whether the table has to grow
+ * as well. */
+bool ebb__table_note_more(struct ebb__table *table, const struct ebb__layout *layout);
+/* The same for `show_below`, and shrinking. */
+bool ebb__table_note_less(struct ebb__table *table, const struct ebb__layout *layout);
+/* Brings the inventory up to date, if the map belongs there; takes the map out of it. */
+void ebb__table_show(struct ebb__table *table, const struct ebb__layout *layout);
+void ebb__table_hide(struct ebb__table *table);
+static inline void ebb__table_not_shown(struct ebb__table *table)
+{
+    table->show_from = table->name ? 0 : EBB__SHOWN_UNNAMED;
+    table->show_at = table->name ? EBB__SHOWN_NAMED : EBB__SHOWN_UNNAMED;
+    table->show_below = table->shown.sequence = table->shown.index = 0;
+}
 /* Growth failed for want of memory: tries again after the table has grown by an eighth. */
 void ebb__table_postpone_growth(struct ebb__table *table);
 /* Gives the memory behind the last bucket back, when there is enough of it to be worth a call. */

@@ -1,0 +1,166 @@
+"""ebb maps, and maps that show themselves, as a user meets them.
+
+    maps.py EBB PROGRAM     PROGRAM: tests/collect/programs/maps.c
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "render"))
+from tap import check, main, run  # pylint: disable=wrong-import-position
+
+EBB, PROGRAM = map(os.path.abspath, sys.argv[1:3])
+SOURCE = pathlib.Path(__file__).parent / "programs" / "maps.c"
+CREATED = next(number for number, text in enumerate(SOURCE.read_text().splitlines(), 1)
+               if "CREATED HERE" in text)
+
+
+class Program:
+    """The program, which takes orders."""
+
+    def __init__(self, *before, **environment):
+        self.process = subprocess.Popen([*before, PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, text=True, env={**os.environ, **environment})
+        self.pid = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate()
+
+    def told(self, *orders):
+        for order in orders:
+            self.process.stdin.write(order + "\n")
+            self.process.stdin.flush()
+            answer = self.process.stdout.readline().split()
+            check(answer and answer[0] == "ok", f"{order}: {answer}")
+            self.pid = int(answer[1])
+        return self
+
+    def records(self):
+        return [name for name in os.listdir("/dev/shm") if name.startswith(f"ebb-{self.pid}-")]
+
+
+def listed(pid, *options):
+    result = run([EBB, "maps", "--json", *options, pid])
+    check(result.returncode == 0, f"status {result.returncode}: {result.stderr.decode()}")
+    return json.loads(result.stdout)["maps"]
+
+
+def near(value, wanted, share=0.13, least=64):
+    check(abs(value - wanted) <= max(share * wanted, least), f"{value} is not near {wanted}")
+
+
+def follows():
+    with Program().told("put 1000") as program:
+        only, = listed(program.pid)
+        check(only["name"] == "sessions" and only["key_bytes"] == 8 and only["value_bytes"] == 8, f"{only}")
+        check(only["site"]["function"] == "create" and only["site"]["line"] == CREATED, f"{only['site']}")
+        near(only["len"], 1000)
+        program.told("put 999000")
+        only, = listed(program.pid)
+        near(only["len"], 1000000)
+        check(10e6 < only["bytes"] < 60e6, f"{only['bytes']} bytes")
+        program.told("delete 990000")
+        after, = listed(program.pid)
+        near(after["len"], 10000)
+        near(after["deletes"], 990000, 0.01)
+        near(after["added"], 1000000, 0.02)
+        check(after["bytes"] < only["bytes"] / 10, f"{after['bytes']} bytes after {only['bytes']}")
+        near(after["high_water"], 1000000)
+        check(after["id"] == only["id"], "it became another map")
+        program.told("clear")
+        only, = listed(program.pid)
+        check(only["len"] == 0 and only["clears"] == 1, f"{only}")
+        program.told("release")
+        check(listed(program.pid) == [], "a map without memory is listed")
+        program.told("put 10")
+        only, = listed(program.pid)
+        check(only["clears"] == 2, f"{only['clears']} clears")
+
+
+def without_a_name():
+    with Program().told("other 60000") as program:
+        check(not program.records(), "a small map without a name makes a record")
+        program.told("other 60000")
+        only, = listed(program.pid)
+        check(only["name"] == "" and only["site"]["line"] == CREATED + 1, f"{only}")
+
+
+def many():
+    with Program().told("put 5000", "many", "other 100000") as program:
+        maps = listed(program.pid)
+        check(len(maps) == 1002, f"{len(maps)} maps")
+        check(maps[0]["len"] > 80000 and maps[1]["name"] == "sessions", f"{maps[:2]}")
+        by_name = listed(program.pid, "--sort", "name", "-n", "3")
+        check([one["name"] for one in by_name] == ["one of many"] * 3, f"{by_name}")
+        table = run([EBB, "maps", program.pid, "-n", "2"]).stdout.decode()
+        check("1000 more" in table and f"create maps.c:{CREATED}" in table, table)
+
+
+def under_the_agent():
+    with Program(EBB, "run", "--http", "off", "--sample", "64K", "--").told("put 300000") as program:
+        check(len(program.records()) == 1, f"records: {program.records()}")
+        only, = listed(program.pid)
+        near(only["len"], 300000)
+        heap = run([EBB, "ps", "--json"])
+        mine, = [one for one in json.loads(heap.stdout)["processes"] if one["pid"] == program.pid]
+        # The table is in pages that were reserved generously: no memory until they are used.
+        check(mine["live_bytes"] < 100e6, f"{mine['live_bytes']} bytes live")
+
+
+def after_fork():
+    with Program().told("put 1000") as program:
+        parent = program.pid
+        program.told("put 1000", "fork", "put 5000")
+        check(program.pid != parent, "no child")
+        near(listed(program.pid)[0]["len"], 7000)
+        near(listed(parent)[0]["len"], 2000)
+
+
+def keeps_to_itself():
+    with Program(EBB_PUBLISH="0").told("put 1000") as program:
+        check(not program.records(), "it publishes")
+        result = run([EBB, "maps", program.pid])
+        check(result.returncode == 2 and result.stderr.count(b"\n") == 1, f"{result.stderr}")
+
+
+def killed():
+    with Program().told("put 100000") as program:
+        program.process.kill()
+        program.process.wait()
+        near(listed(program.pid)[0]["len"], 100000)
+        run([EBB, "ps", "--clear"])
+        check(not program.records(), "the record stays")
+
+
+def ends():
+    with Program().told("put 100000") as program:
+        program.process.communicate()
+        check(not program.records(), "a record that nobody reads is left behind")
+
+
+def refuses():
+    for words in ([], ["x"], ["0"], ["1", "2"], ["--sort", "colour", "1"], ["-n", "-1", "1"], ["--all", "1"],
+                  ["99999999"]):
+        result = run([EBB, "maps", *words])
+        check(result.returncode == 2 and result.stderr.count(b"\n") == 1 and not result.stdout, f"{words}: {result}")
+    check(run([EBB, "maps", "--help"]).returncode == 0, "no help")
+
+
+main([
+    ("a map is followed up and down", follows),
+    ("large maps without a name", without_a_name),
+    ("many maps", many),
+    ("under the agent there is one record", under_the_agent),
+    ("a child by fork has a record of its own", after_fork),
+    ("EBB_PUBLISH=0", keeps_to_itself),
+    ("a killed program's maps", killed),
+    ("a program that ends leaves nothing behind", ends),
+    ("what is refused", refuses),
+])
