@@ -10,6 +10,7 @@
  * read off it is an upper estimate; totals of allocations are spread evenly. */
 #include "tool/collect/process.h"
 
+#include "tool/collect/inventory.h"
 #include "tool/collect/symbolizer.h"
 
 #include <math.h>
@@ -110,28 +111,6 @@ bool ebb__process_alive(const struct ebb_process *process)
 }
 
 /* ---- stacks and series ---- */
-
-/* Modules that appeared since the last time, in their order: a later one takes the addresses of an
- * earlier one that was unloaded. */
-static int learn_modules(struct ebb_process *process)
-{
-    const struct ebb_snapshot *snapshot = &process->snapshot;
-    for (; process->modules_known < snapshot->module_count; process->modules_known++) {
-        const struct ebb_module *module = &snapshot->modules[process->modules_known];
-        struct ebb_symbol_module known = {
-            .start = module->start,
-            .end = module->end,
-            .base = module->base,
-            .offset = module->offset,
-            .path = module->path,
-            .build_id = module->build_id,
-            .build_id_size = module->build_id_size,
-        };
-        if (ebb_symbolizer_add(process->symbolizer, &known) == -ENOMEM)
-            return -ENOMEM;
-    }
-    return 0;
-}
 
 bool ebb__is_agent_path(const char *path)
 {
@@ -484,7 +463,7 @@ static int take_snapshot(struct ebb_process *process, struct ebb_error *error)
     int code = ebb_reader_snapshot(process->reader, &process->snapshot, error);
     if (code < 0)
         return code;
-    if (learn_modules(process) < 0)
+    if (ebb__learn_modules(process->symbolizer, &process->snapshot, &process->modules_known) < 0)
         return ebb_error_set(error, -ENOMEM, "out of memory for the modules of process %d",
                              (int)process->identity.pid);
     return 0;
