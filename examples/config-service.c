@@ -1,6 +1,6 @@
-/* config-service: a configuration service with a two-level cache, once leaking and once bounded.
+/* config-service: a configuration service with a two-level cache, once leaking and twice bounded.
  *
- *     config-service leaky|bounded [--seconds N] [--rate N]
+ *     config-service leaky|bounded|ebb [--seconds N] [--rate N]
  *
  * Tenants ask for their settings, release by release. The service answers from a cache of two maps,
  * one inside the other:
@@ -8,13 +8,13 @@
  *     service name  →  ( "setting@release"  →  value )
  *
  * Every release asks for new keys, and nobody ever asks for the old ones again. The leaky variant
- * keeps them all the same, and keeps the map of every tenant that has left, so its memory climbs
- * until the machine has none. The bounded variant holds at most MAX_ENTRIES settings per service,
- * the least recently used one goes first, and drops the map of a service that was idle for a while.
+ * keeps them all, and the map of every tenant that has left. The bounded variant holds at most
+ * MAX_ENTRIES settings per service, the least recently used one goes first, and drops the map of a
+ * service that was idle for a while. The ebb variant does so with ebb/nested_map.h, in few lines.
  *
  * The service makes its own load: worker threads play the tenants. It says once a second what it
- * holds, and its peak memory at the end. It needs nothing but libc, so that it can be copied and
- * played with; watch it with `ebb doctor -- config-service leaky`. */
+ * holds, and its peak memory at the end. The first two variants need nothing but libc, so that they
+ * can be copied and played with; watch them with `ebb doctor -- config-service leaky`. */
 #include <errno.h>
 #include <getopt.h>
 #include <pthread.h>
@@ -326,11 +326,59 @@ static void prune_idle_services(struct config_cache *cache, double idle_s)
     pthread_rwlock_unlock(&cache->lock);
 }
 
+/* ---- the same on ebb/nested_map.h ---- */
+
+#define EBB_NESTED_NAME configs
+#define EBB_NESTED_OUTER_STR
+#define EBB_NESTED_INNER_STR
+#define EBB_NESTED_VALUE              char *
+#define EBB_NESTED_DROP_VALUE(value)  free(value)
+#define EBB_NESTED_VALUE_BYTES(value) (strlen(value) + 1)
+#include <ebb/nested_map.h>
+
+struct ebb_cache {
+    pthread_mutex_t lock; /* reading counts as a use, and so writes too */
+    struct configs map;
+};
+
+static const struct ebb_nested_options limits = {
+    .name = "configs",
+    .max_inner_len = MAX_ENTRIES,
+    .ttl_ms = IDLE_SECONDS * 1000,
+    .max_bytes = (size_t)64 << 20,
+};
+
+static bool ebb_get_config(struct ebb_cache *cache, const char *name, const char *key,
+                           char value[VALUE_BYTES])
+{
+    pthread_mutex_lock(&cache->lock);
+    char **found = configs_get(&cache->map, ebb_str(name), ebb_str(key));
+    if (found)
+        snprintf(value, VALUE_BYTES, "%s", *found);
+    pthread_mutex_unlock(&cache->lock);
+    return found != NULL;
+}
+
+static int ebb_set_config(struct ebb_cache *cache, const char *name, const char *key,
+                          const char *value)
+{
+    char *copy = strdup(value);
+    if (!copy)
+        return -ENOMEM;
+    pthread_mutex_lock(&cache->lock);
+    int status = configs_put(&cache->map, ebb_str(name), ebb_str(key), copy);
+    pthread_mutex_unlock(&cache->lock);
+    if (status < 0)
+        free(copy);
+    return status;
+}
+
 /* ---- the load ---- */
 
 struct worker {
     pthread_t thread;
     struct config_cache *cache;
+    struct ebb_cache *ebb; /* NULL: another variant runs */
     uint64_t random;
     unsigned rate; /* requests per second */
     double started_s;
@@ -373,10 +421,12 @@ static int handle_request(struct worker *worker)
     snprintf(key, sizeof key, "gateway/route/%03u/policy@release-%u",
              (unsigned)(random >> 40) % SETTINGS_PER_SERVICE, release);
 
-    if (get_config(worker->cache, name, key, value))
+    if (worker->ebb ? ebb_get_config(worker->ebb, name, key, value)
+                    : get_config(worker->cache, name, key, value))
         return 0;
     load_from_database(name, key, random, value);
-    return set_config(worker->cache, name, key, value);
+    return worker->ebb ? ebb_set_config(worker->ebb, name, key, value)
+                       : set_config(worker->cache, name, key, value);
 }
 
 static void *serve_requests(void *context)
@@ -414,7 +464,7 @@ static void stop(int signal)
 
 static int usage(void)
 {
-    fputs("usage: config-service leaky|bounded [--seconds N] [--rate REQUESTS_PER_SECOND]\n",
+    fputs("usage: config-service leaky|bounded|ebb [--seconds N] [--rate REQUESTS_PER_SECOND]\n",
           stderr);
     return 2;
 }
@@ -428,8 +478,8 @@ static unsigned parse_count(const char *text)
 }
 
 /* Starts the load. Signals stay with the main thread, whose sleep they cut short. */
-static int start_workers(struct worker workers[WORKERS], struct config_cache *cache, unsigned rate,
-                         double started_s)
+static int start_workers(struct worker workers[WORKERS], struct config_cache *cache,
+                         struct ebb_cache *ebb, unsigned rate, double started_s)
 {
     sigset_t signals;
     sigemptyset(&signals);
@@ -439,6 +489,7 @@ static int start_workers(struct worker workers[WORKERS], struct config_cache *ca
     int status = 0;
     for (unsigned i = 0; i < WORKERS && status == 0; i++) {
         workers[i].cache = cache;
+        workers[i].ebb = ebb;
         workers[i].random = i + 1;
         workers[i].rate = (rate + WORKERS - 1) / WORKERS;
         workers[i].started_s = started_s;
@@ -448,17 +499,42 @@ static int start_workers(struct worker workers[WORKERS], struct config_cache *ca
     return status;
 }
 
-static void say_status(const struct worker workers[WORKERS], struct config_cache *cache,
+static void say_status(const struct worker workers[WORKERS], size_t entries, size_t services,
                        unsigned second)
 {
     unsigned long requests = 0;
     for (unsigned i = 0; i < WORKERS; i++)
         requests += atomic_load(&workers[i].requests);
+    fprintf(stderr, "config-service: %3u s  %9lu requests  %8zu entries in %zu services\n", second,
+            requests, entries, services);
+}
+
+/* Once a second: drops what is idle, and says what is there. */
+static void look_after(struct config_cache *cache, const struct worker workers[WORKERS],
+                       unsigned second)
+{
+    if (cache->bounded)
+        prune_idle_services(cache, IDLE_SECONDS);
     pthread_rwlock_rdlock(&cache->lock);
     size_t services = cache->count;
     pthread_rwlock_unlock(&cache->lock);
-    fprintf(stderr, "config-service: %3u s  %9lu requests  %8zu entries in %zu services\n", second,
-            requests, atomic_load(&cache->entries), services);
+    say_status(workers, atomic_load(&cache->entries), services, second);
+}
+
+static void ebb_look_after(struct ebb_cache *cache, const struct worker workers[WORKERS],
+                           unsigned second)
+{
+    enum { BUDGET_NS = 1000000 };
+    pthread_mutex_lock(&cache->lock);
+    configs_maintain(&cache->map, BUDGET_NS);
+    size_t entries = configs_len(&cache->map), services = configs_inner_maps(&cache->map);
+    pthread_mutex_unlock(&cache->lock);
+    say_status(workers, entries, services, second);
+}
+
+static bool is_variant(const char *word)
+{
+    return strcmp(word, "leaky") == 0 || strcmp(word, "bounded") == 0 || strcmp(word, "ebb") == 0;
 }
 
 int main(int argc, char **argv)
@@ -472,26 +548,29 @@ int main(int argc, char **argv)
             return usage();
         *(option == 's' ? &seconds : &rate) = count;
     }
-    if (argc - optind != 1 ||
-        (strcmp(argv[optind], "leaky") != 0 && strcmp(argv[optind], "bounded") != 0))
+    if (argc - optind != 1 || !is_variant(argv[optind]))
         return usage();
 
     static struct worker workers[WORKERS];
     struct config_cache cache = {.bounded = strcmp(argv[optind], "bounded") == 0};
     pthread_rwlock_init(&cache.lock, NULL);
+    struct ebb_cache nested = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    configs_init(&nested.map, &limits);
+    struct ebb_cache *ebb = strcmp(argv[optind], "ebb") == 0 ? &nested : NULL;
     signal(SIGINT, stop);
     signal(SIGTERM, stop);
     double started_s = now_s();
-    if (start_workers(workers, &cache, rate, started_s) != 0) {
+    if (start_workers(workers, &cache, ebb, rate, started_s) != 0) {
         fputs("config-service: cannot start a thread\n", stderr);
         return 1;
     }
 
     for (unsigned second = 1; !atomic_load(&stopping); second++) {
         sleep_until_second(started_s, second);
-        if (cache.bounded)
-            prune_idle_services(&cache, IDLE_SECONDS);
-        say_status(workers, &cache, second);
+        if (ebb)
+            ebb_look_after(ebb, workers, second);
+        else
+            look_after(&cache, workers, second);
         if (second == seconds)
             atomic_store(&stopping, true);
     }

@@ -192,3 +192,10 @@ def config_service_bounded(bench):
     """The example: its two-level cache, bounded: healthy"""
     check_healthy(bench, bench.doctor("--", bench.example("config-service"), "bounded",
                                       seconds=bench.window(12)))
+
+
+@case()
+def config_service_ebb(bench):
+    """The example: its two-level cache, on ebb/nested_map.h: healthy"""
+    check_healthy(bench, bench.doctor("--", bench.example("config-service"), "ebb",
+                                      seconds=bench.window(12)))
