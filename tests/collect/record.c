@@ -41,6 +41,7 @@ void record_free(struct record *record)
     ebb_vec_free(&record->stacks);
     ebb_vec_free(&record->buckets);
     ebb_vec_free(&record->samples);
+    ebb_vec_free(&record->maps);
 }
 
 uint32_t record_stack(struct record *record, const uint64_t *addresses, uint16_t depth)
@@ -125,6 +126,7 @@ void record_write(struct record *record, const char *path)
     TABLE(EBB_TABLE_STACKS, record->stacks);
     TABLE(EBB_TABLE_BUCKETS, record->buckets);
     TABLE(EBB_TABLE_SAMPLES, record->samples);
+    TABLE(EBB_TABLE_MAPS, record->maps);
     record->header.file_size = (uint64_t)ftell(file);
     rewind(file);
     assert_int_equal(fwrite(&record->header, sizeof record->header, 1, file), 1);

@@ -15,6 +15,7 @@ struct record {
     struct record_stacks EBB_VEC(struct ebb_stack) stacks;
     struct record_buckets EBB_VEC(struct ebb_bucket) buckets;
     struct record_samples EBB_VEC(struct ebb_sample) samples;
+    struct record_maps EBB_VEC(struct ebb_map_entry) maps;
 };
 
 /* A record of process `pid` in state RUNNING that began at `started_ns`. */

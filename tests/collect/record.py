@@ -225,8 +225,8 @@ def go_service():
     source = DIRECTORY / "service.go"
     source.write_text(GO_SOURCE)
     program, store = DIRECTORY / "service", DIRECTORY / "go.store"
-    output([go, "build", "-o", program, source],
-           env={**os.environ, "GOFLAGS": "-mod=mod", "GOCACHE": str(DIRECTORY / "cache")})
+    output([go, "build", "-o", program, source], timeout=500,
+           env={"GOCACHE": str(DIRECTORY / "cache"), **os.environ, "GOFLAGS": "-mod=mod"})
 
     def start(address):
         service = subprocess.Popen([program, address], stdout=subprocess.PIPE)
