@@ -236,8 +236,10 @@ static void move_to_inserter(const struct ebb_study *study, struct ebb_group *gr
             const struct ebb_frame *site =
                 &study->evidence->stacks.items[stack].frames[place->site];
             if (!study->tracks[group->series[i]].table && compare_frames(site, caller) == 0) {
+                char base[256];
+                ebb_function_base(table->frames[at].function, base, sizeof base);
+                ebb_place_read_words(&group->place, base);
                 group->place.site = at;
-                ebb_place_read_words(&group->place, table->frames[at].function);
                 return;
             }
         }

@@ -101,7 +101,8 @@ static bool is_filling_queue(const struct ebb_study *study, const struct ebb_gro
     bool supported =
         (study->blocks.steady && group->growth.objects_rate >= 0.3 * study->blocks.rate) ||
         (study->bytes->steady && group->growth.rate >= 0.3 * study->bytes->rate);
-    if (!supported || !is_supported(study, group->growth.rate, group->growth.objects_rate))
+    if (!study->survivors_known || !supported ||
+        !is_supported(study, group->growth.rate, group->growth.objects_rate))
         return false;
     for (size_t i = 0; i < study->n; i++) {
         int third = (int)fmin(3 * study->times[i] / study->span, 2);
@@ -153,8 +154,19 @@ static bool has_stopped(const struct ebb_study *study, const struct ebb_group *g
 
 /* ---- figures ---- */
 
-/* Rate and interval. With many samples the slope of the live bytes, its interval widened by the
- * sampling error; with few, the count of retained blocks and the interval of a Poisson mean. */
+/* The slope of the live bytes, its interval widened by the sampling error. */
+static void set_rate_by_slope(struct ebb_study *study, struct ebb_group *group)
+{
+    struct ebb_growth *growth = &group->growth;
+    struct ebb_slope slope = ebb_theil_sen(study->times, group->live, study->n, study->scratch);
+    double sampling = 1.96 * sqrt(group->sampling_variance) / study->span;
+    growth->rate = slope.slope;
+    growth->interval[0] = slope.slope - hypot(slope.slope - slope.low, sampling);
+    growth->interval[1] = slope.slope + hypot(slope.high - slope.slope, sampling);
+}
+
+/* Rate and interval. With many samples the slope of the live bytes; with few, the count of retained
+ * blocks and the interval of a Poisson mean. */
 static void set_rate(struct ebb_study *study, struct ebb_group *group)
 {
     struct ebb_growth *growth = &group->growth;
@@ -175,11 +187,7 @@ static void set_rate(struct ebb_study *study, struct ebb_group *group)
         }
         return;
     }
-    struct ebb_slope slope = ebb_theil_sen(study->times, group->live, study->n, study->scratch);
-    double sampling = 1.96 * sqrt(group->sampling_variance) / span;
-    growth->rate = slope.slope;
-    growth->interval[0] = slope.slope - hypot(slope.slope - slope.low, sampling);
-    growth->interval[1] = slope.slope + hypot(slope.high - slope.slope, sampling);
+    set_rate_by_slope(study, group);
 }
 
 static bool is_worth_it(const struct ebb_study *study, double rate)
@@ -226,8 +234,11 @@ static void prove_counted(struct ebb_study *study, struct ebb_group *group)
     if (k < 5 || z < 2.2 || is_sawtooth(group))
         return;
     bool queue = is_filling_queue(study, group);
-    if (!is_spread(study, group) && !queue)
+    bool spread = is_spread(study, group);
+    if (!spread && !queue)
         return;
+    if (!spread)
+        set_rate_by_slope(study, group); /* survivors count what has not had its turn yet */
     if (has_stopped(study, group)) {
         group->growth.slowing = group->retained_thirds[2] >= 3;
         return;
@@ -243,7 +254,7 @@ static void prove_counted(struct ebb_study *study, struct ebb_group *group)
         double doubt = 0.06 * exp(-(z - 4) / 3) + (supported ? 0.01 : 0.03);
         accept(group, EBB_PROOF_COUNTED, 1 - doubt);
     } else if (lost <= (queue ? 0.4 : 0.15) * k + 0.5 &&
-               (group->deaths <= 0.5 * k + 1 || supported)) {
+               (group->deaths <= 0.5 * k + 1 || (supported && study->survivors_known))) {
         accept(group, supported ? EBB_PROOF_SUPPORTED : EBB_PROOF_COUNTED, supported ? 0.9 : 0.7);
     }
 }

@@ -58,7 +58,7 @@ static double match(const struct ebb_study *study, const struct ebb_group *group
     bool much = creation.bytes >= least && creation.tables >= 100 &&
                 creation.bytes >= LEAST_SHARE * study->alloc_rate;
     bool thrown_away = creation.live < creation.tables; /* each lives less than a second */
-    double sure = group->container ? 0.8 : 0.7;         /* by its name alone */
+    double sure = group->container ? 0.8 : 0.7;         /* less by the name of a function alone */
     return goes_on && thrown_away && (many || much) && group->births >= 20 ? sure : 0;
 }
 
