@@ -21,7 +21,7 @@
  *     EBB_MAP_NAME              the type is `struct NAME`, its functions NAME_...
  *     EBB_MAP_VALUE             a type; values are copied by assignment
  *
- *   and one kind of keys:
+ * and one kind of keys:
  *
  *     EBB_MAP_KEY               any type, copied by assignment; as it is for integers and pointers,
  *                               with EBB_MAP_HASH and EBB_MAP_EQUAL for others
@@ -33,7 +33,7 @@
  *     EBB_MAP_BYTES_KEYS        a number: arrays of so many bytes, `struct NAME_key {bytes[]}`
  *     EBB_MAP_STRUCT_KEYS       a struct type without padding, hashed and compared as bytes
  *
- *   and what is seldom needed:
+ * and what is seldom needed:
  *
  *     EBB_MAP_HASH(key, seed)   64 well-mixed bits; default: ebb_hash_integer. ebb/hash.h has others
  *     EBB_MAP_EQUAL(a, b)       default: a == b

@@ -186,7 +186,8 @@ static struct ebb__inner *new_inner(struct ebb__nested *nested, struct ebb__ref 
         .warn_len_at = nested->warn_inner_len,
         .warn_bytes_at = nested->warn_inner_bytes,
     };
-    const struct ebb_map_options options = {.allocator = nested->level.refs.table.allocator};
+    const struct ebb_map_options options = {.allocator = nested->level.refs.table.allocator,
+                                            .site = nested->level.refs.table.site};
     ebb__table_begin(&inner->level.refs.table, &options);
     copy_key(outer_key(nested, inner), ref.key, type->outer_size, type->outer_text,
              (char *)inner + type->inner_bytes);
@@ -804,8 +805,10 @@ void ebb__nested_begin(struct ebb__nested *nested, const struct ebb__nested_type
         .clock_ms = options->clock_ms,
         .clock_context = options->clock_context,
     };
-    const struct ebb_map_options table = {
-        .name = options->name, .allocator = options->allocator, .seed = options->seed};
+    const struct ebb_map_options table = {.name = options->name,
+                                          .site = __builtin_return_address(0),
+                                          .allocator = options->allocator,
+                                          .seed = options->seed};
     ebb__table_begin(&nested->level.refs.table, &table);
     nested->level.refs.table.clear = clear_table;
 }

@@ -136,7 +136,8 @@ EBB__API struct ebb__ref N(__inner_ref)(const struct EBB_NESTED_NAME *map,
 
 /* ---- the map ---- */
 
-EBB__API void N(_init)(struct EBB_NESTED_NAME *map, const struct ebb_nested_options *options)
+/* Always inlined: what the library sees as its caller is the place where the map is created. */
+EBB__HOT void N(_init)(struct EBB_NESTED_NAME *map, const struct ebb_nested_options *options)
 {
     ebb__nested_begin(&map->nested, &N(__type), options);
 }

@@ -62,6 +62,7 @@ struct ebb__layout {
     size_t key_bytes, value_bytes;
 };
 
+/* What becomes of a table that is cleared: kept for filling it again, or given back. */
 enum ebb_clear { EBB_KEEP, EBB_RELEASE };
 
 struct ebb__table {
