@@ -206,7 +206,8 @@ static void tables_split_in_stairs(void **state)
     for (unsigned seed = 0; seed < SEEDS; seed++) {
         struct sim sim;
         service_start(&sim, seed);
-        double entries = 0, tables = 1;
+        double entries = 0;
+        unsigned tables = 1;
         do {
             entries += 3700 * TICK;
             /* from one doubling to the next it takes twice the time; they split in its first part */
@@ -471,7 +472,7 @@ static void deletes_tell_a_full_cache_of_plain_values(void **state)
             size *= 2;
             next *= 2;
         } while (sim_advance(&sim, TICK));
-        for (double from = 0; from < 30; from += 5)
+        for (int from = 0; from < 30; from += 5)
             spend(&sim, "runtime.mapassign_fast64 < main.put#24 < main.work#41", 0.1, from,
                   from + 5);
         if (full)
