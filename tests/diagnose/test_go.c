@@ -194,6 +194,26 @@ static void few_samples_of_small_maps_are_many_maps(void **state)
     assert_true(right >= SEEDS - 1);
 }
 
+/* Keys that are made by the caller belong to the map that keeps them, also when its newest table is
+ * none of the sampled blocks. */
+static void keys_are_the_maps_when_its_table_is_missed(void **state)
+{
+    for (unsigned seed = 0; seed < SEEDS; seed++) {
+        struct sim sim;
+        service_start(&sim, seed);
+        malloc_of(&sim,
+                  "runtime.makeBucketArray < runtime.hashGrow < runtime.mapassign_fast64ptr < "
+                  "main.(*Hub).Register#38 < main.connect#52 < runtime.goexit",
+                  2800000, 1, 20);
+        do {
+            malloc_of(&sim, "main.connect#51 < runtime.goexit", 288, 2700 * TICK, NEVER);
+            malloc_of(&sim, "main.(*Hub).Register#37 < main.connect#52 < runtime.goexit", 112,
+                      2700 * TICK, NEVER);
+        } while (sim_advance(&sim, TICK));
+        expect(&sim, seed, "unbounded-map", "main.(*Hub).Register");
+    }
+}
+
 /* A large Swiss map: tables of 1024 entries that split in two, all at about the same time, so that
  * little comes between two doublings. */
 static void tables_split_in_stairs(void **state)
@@ -488,6 +508,7 @@ int test_go(void)
         cmocka_unit_test(overflow_buckets_are_no_maps),
         cmocka_unit_test(inner_maps_may_double_together),
         cmocka_unit_test(few_samples_of_small_maps_are_many_maps),
+        cmocka_unit_test(keys_are_the_maps_when_its_table_is_missed),
         cmocka_unit_test(tables_split_in_stairs),
         cmocka_unit_test(collections_that_go_otherwise_hide_no_leak),
         cmocka_unit_test(replacement_at_random_is_no_growth),

@@ -549,11 +549,14 @@ static void absorb_into_goroutines(struct ebb_study *study)
 }
 
 /* Whether a map's tables have about as many slots as there are values: each slot takes a key, a
- * value or its pointer, and a share of the empty ones. */
+ * value or its pointer, and a share of the empty ones. A table that sampling missed is no less large
+ * than the one before it. */
 static bool has_room_for(const struct ebb_study *study, const struct ebb_group *map,
                          const struct ebb_group *values)
 {
-    double tables = map->tables[study->n - 1], count = values->objects[study->n - 1];
+    double tables = 0, count = values->objects[study->n - 1];
+    for (size_t i = 0; i < study->n; i++)
+        tables = fmax(tables, map->tables[i]);
     return count > 0 && tables >= 8 * count && tables <= 1000 * count;
 }
 
