@@ -1,8 +1,8 @@
 /* The inventory of this process's maps, for `ebb maps` and the doctor: maps that have a name or are
  * large show themselves in the channel (channel/layout.h).
  *
- * A map is shown when its table grows while it is small, and later when its length differs by an
- * eighth from what was shown; the thresholds of growing and shrinking, which every insert and delete
+ * A map is shown when its table grows while it is small, and later when its length differs by a
+ * sixty-fourth from what was shown; the thresholds of growing and shrinking, which every insert and delete
  * compares with anyhow, are set so that those moments are met. Nothing else costs anything.
  *
  * Under the agent the entries go into its record. Otherwise the first map to be shown makes a record,
@@ -19,7 +19,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 
-enum { LEAST_STEP = 64 }; /* entries */
+enum { STEPS = 64, LEAST_STEP = 256 }; /* of its length; in entries */
 
 static_assert(sizeof(struct ebb_map_handle) == sizeof((struct ebb__table *)0)->shown,
               "a table has room for the handle");
@@ -138,7 +138,7 @@ void ebb__table_show(struct ebb__table *table, const struct ebb__layout *layout)
                           : false;
     table->shown.sequence = handle.sequence;
     table->shown.index = handle.index;
-    size_t step = table->count / 8 > LEAST_STEP ? table->count / 8 : LEAST_STEP;
+    size_t step = table->count / STEPS > LEAST_STEP ? table->count / STEPS : LEAST_STEP;
     table->show_from = 0;
     table->show_at = table->count + step;
     table->show_below = table->count > step ? table->count - step : 0;

@@ -8,6 +8,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "render"))
 from tap import check, main, run  # pylint: disable=wrong-import-position
@@ -145,6 +146,41 @@ def ends():
         check(not program.records(), "a record that nobody reads is left behind")
 
 
+def doctor(program, orders, pause=0.05, window="8s"):
+    """What the doctor says of it while it gets these orders again and again."""
+    stop = threading.Event()
+
+    def give():
+        while not stop.wait(pause):
+            program.told(*orders)
+    giver = threading.Thread(target=give)
+    giver.start()
+    try:
+        result = run([EBB, "doctor", "--json", "--for", window, program.pid])
+    finally:
+        stop.set()
+        giver.join()
+    check(result.returncode in (0, 1), f"status {result.returncode}: {result.stderr.decode()}")
+    return json.loads(result.stdout)
+
+
+def doctor_names_it():
+    for before in ((), (EBB, "run", "--http", "off", "--")):
+        with Program(*before).told("put 1000") as program:
+            report = doctor(program, ["put 3000"])
+            first, = report["verdicts"]
+            check(first["pattern"] == "unbounded-map" and first["map"] == "sessions", f"{first}")
+            check(first["site"]["function"] == "create" and first["site"]["line"] == CREATED, f"{first['site']}")
+            check('"sessions"' in first["summary"], first["summary"])
+            check(report["memory"]["growth_bytes_per_s"] > 0.5 * first["growth_bytes_per_s"], f"{report['memory']}")
+
+
+def doctor_lets_churn_be():
+    with Program().told("put 300000") as program:
+        report = doctor(program, ["put 3000", "delete 3000"])
+        check(report["healthy"], f"{report['verdicts']}")
+
+
 def refuses():
     for words in ([], ["x"], ["0"], ["1", "2"], ["--sort", "colour", "1"], ["-n", "-1", "1"], ["--all", "1"],
                   ["99999999"]):
@@ -162,5 +198,7 @@ main([
     ("EBB_PUBLISH=0", keeps_to_itself),
     ("a killed program's maps", killed),
     ("a program that ends leaves nothing behind", ends),
+    ("the doctor names the map that grows", doctor_names_it),
+    ("the doctor lets churn be", doctor_lets_churn_be),
     ("what is refused", refuses),
 ])

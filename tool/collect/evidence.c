@@ -15,6 +15,9 @@ void ebb_evidence_free(struct ebb_evidence *evidence)
     ebb_vec_free(&evidence->survivors);
     ebb_vec_free(&evidence->costs);
     ebb_vec_free(&evidence->waits);
+    for (size_t i = 0; i < evidence->maps.len; i++)
+        ebb_vec_free(&evidence->maps.items[i].points);
+    ebb_vec_free(&evidence->maps);
     ebb_arena_free(&evidence->arena);
 }
 
@@ -28,6 +31,29 @@ static size_t most_observations(const struct ebb_evidence *evidence)
     return most < EBB_EVIDENCE_MAX_OBSERVATIONS ? most : EBB_EVIDENCE_MAX_OBSERVATIONS;
 }
 
+/* Keeps the points of every second observation, numbered anew. */
+#define HALVE(points, parity)                                                                      \
+    do {                                                                                           \
+        size_t left = 0;                                                                           \
+        for (size_t k = 0; k < (points)->len; k++)                                                 \
+            if ((points)->items[k].observation % 2 == (parity)) {                                  \
+                (points)->items[left] = (points)->items[k];                                        \
+                (points)->items[left++].observation /= 2;                                          \
+            }                                                                                      \
+        (points)->len = left;                                                                      \
+    } while (0)
+
+/* Keeps the point of the newest observation, which becomes the first. */
+#define KEEP_NEWEST(points, newest)                                                                \
+    do {                                                                                           \
+        size_t count = (points)->len;                                                              \
+        (points)->len = count > 0 && (points)->items[count - 1].observation == (newest);           \
+        if ((points)->len) {                                                                       \
+            (points)->items[0] = (points)->items[count - 1];                                       \
+            (points)->items[0].observation = 0;                                                    \
+        }                                                                                          \
+    } while (0)
+
 /* The newest observation and every second one before it stay; point numbers follow. */
 static void halve(struct ebb_evidence *evidence)
 {
@@ -35,18 +61,10 @@ static void halve(struct ebb_evidence *evidence)
     for (size_t i = parity; i < evidence->observations.len; i += 2)
         evidence->observations.items[kept++] = evidence->observations.items[i];
     evidence->observations.len = kept;
-    for (size_t i = 0; i < evidence->series.len; i++) {
-        struct ebb_points *points = &evidence->series.items[i].points;
-        kept = 0;
-        for (size_t k = 0; k < points->len; k++) {
-            struct ebb_point point = points->items[k];
-            if (point.observation % 2 != parity)
-                continue;
-            point.observation /= 2;
-            points->items[kept++] = point;
-        }
-        points->len = kept;
-    }
+    for (size_t i = 0; i < evidence->series.len; i++)
+        HALVE(&evidence->series.items[i].points, parity);
+    for (size_t i = 0; i < evidence->maps.len; i++)
+        HALVE(&evidence->maps.items[i].points, parity);
 }
 
 void ebb_evidence_thin(struct ebb_evidence *evidence)
@@ -62,13 +80,8 @@ void ebb_evidence_forget(struct ebb_evidence *evidence)
     size_t newest = evidence->observations.len - 1;
     evidence->observations.items[0] = evidence->observations.items[newest];
     evidence->observations.len = 1;
-    for (size_t i = 0; i < evidence->series.len; i++) {
-        struct ebb_points *points = &evidence->series.items[i].points;
-        bool seen = points->len > 0 && points->items[points->len - 1].observation == newest;
-        if (seen) {
-            points->items[0] = points->items[points->len - 1];
-            points->items[0].observation = 0;
-        }
-        points->len = seen;
-    }
+    for (size_t i = 0; i < evidence->series.len; i++)
+        KEEP_NEWEST(&evidence->series.items[i].points, newest);
+    for (size_t i = 0; i < evidence->maps.len; i++)
+        KEEP_NEWEST(&evidence->maps.items[i].points, newest);
 }

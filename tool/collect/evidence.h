@@ -92,6 +92,23 @@ struct ebb_wait {
     double longest_s; /* 0: less than a minute; the runtime says no more */
 };
 
+/* An Ebb map that shows itself, over the observations: exact, but it lags behind by up to a
+ * sixty-fourth of its length. */
+struct ebb_map_point {
+    uint32_t observation;
+    double len, bytes, added; /* entries; of its table; entries ever added */
+};
+
+struct ebb_map_history {
+    uint64_t sequence; /* its identity */
+    const char *name;  /* "" has none */
+    uint32_t key_bytes, value_bytes;
+    struct ebb_frame site; /* where it was created */
+    double high_water;     /* entries */
+    uint64_t clears;
+    struct ebb_map_points EBB_VEC(struct ebb_map_point) points;
+};
+
 struct ebb_evidence {
     struct ebb_arena arena;
     const char *target; /* as the user named it */
@@ -119,6 +136,7 @@ struct ebb_evidence {
     struct ebb_costs EBB_VEC(struct ebb_cost_sample) costs;
     double costs_window_s[EBB_COST_COUNT]; /* how long each was looked for in all; 0: not looked */
     struct ebb_waits EBB_VEC(struct ebb_wait) waits;
+    struct ebb_map_histories EBB_VEC(struct ebb_map_history) maps;
 };
 
 void ebb_evidence_free(struct ebb_evidence *evidence);

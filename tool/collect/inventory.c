@@ -38,9 +38,9 @@ static bool is_library(const struct ebb_frame *frame)
     return frame->inlined && strstr(frame->file, "/ebb/impl/");
 }
 
-static struct ebb_frame site_of(struct ebb_symbolizer *symbolizer,
-                                const struct ebb_snapshot *snapshot,
-                                const struct ebb_map_entry *map)
+struct ebb_frame ebb__site_of_map(struct ebb_symbolizer *symbolizer,
+                                  const struct ebb_snapshot *snapshot,
+                                  const struct ebb_map_entry *map)
 {
     if (map->stack >= snapshot->stack_count || snapshot->stacks[map->stack].depth == 0)
         return unknown_site;
@@ -73,7 +73,7 @@ static int fill(struct ebb_inventory *inventory, struct ebb_reader *reader,
             .entry = *map,
             .age_s = seconds_between(map->born_ns, snapshot->taken_ns),
             .stale_s = seconds_between(map->updated_ns, snapshot->taken_ns),
-            .site = site_of(inventory->symbolizer, snapshot, map),
+            .site = ebb__site_of_map(inventory->symbolizer, snapshot, map),
         };
         if (ebb_vec_push(&inventory->maps, listed) < 0)
             return ebb_error_set(error, -ENOMEM, "out of memory");

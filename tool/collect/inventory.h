@@ -35,4 +35,9 @@ void ebb_inventory_free(struct ebb_inventory *inventory);
 int ebb__learn_modules(struct ebb_symbolizer *symbolizer, const struct ebb_snapshot *snapshot,
                        size_t *known);
 
+/* Where a map of the snapshot was created; strings are the symbolizer's. */
+struct ebb_frame ebb__site_of_map(struct ebb_symbolizer *symbolizer,
+                                  const struct ebb_snapshot *snapshot,
+                                  const struct ebb_map_entry *map);
+
 #endif

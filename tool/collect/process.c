@@ -19,6 +19,7 @@
 
 enum {
     MAX_SURVIVORS = 200000,
+    MAX_MAPS = 4096,         /* that are followed */
     ENOUGH_OBSERVATIONS = 4, /* fewer are no history */
     RECONSTRUCTED_OBSERVATIONS = 30,
 };
@@ -59,6 +60,9 @@ struct ebb_process *ebb__process_new(struct ebb_reader *reader, bool ours, const
     if (process->identity.agent_flags & EBB_AGENT_NO_MALLOC)
         evidence->caution = "the program brings an allocator of its own that calls no malloc the "
                             "agent can stand before: only its direct mappings were seen";
+    else if (process->identity.agent_flags & EBB_AGENT_LIBRARY)
+        evidence->caution = "it runs without the agent: only its Ebb maps were seen; start it with "
+                            "`ebb run -- CMD` to see everything";
     else if (process->identity.agent_flags & EBB_AGENT_FORKED)
         evidence->caution = "a child by fork: what it had from its parent is not counted";
     if (!process->symbolizer || !evidence->target) {
@@ -270,6 +274,8 @@ static struct ebb_observation observe_totals(const struct ebb_process *process)
         .threads = snapshot->threads,
     };
     double variance = 0;
+    for (size_t i = 0; i < snapshot->map_count; i++)
+        observation.live_bytes += (double)snapshot->maps[i].mapped_bytes;
     for (size_t i = 0; i < snapshot->bucket_count; i++)
         observation.live_bytes +=
             (double)(snapshot->buckets[i].alloc_bytes - snapshot->buckets[i].free_bytes);
@@ -278,6 +284,57 @@ static struct ebb_observation observe_totals(const struct ebb_process *process)
             sample_variance(&snapshot->samples[i], sample_weight(process, &snapshot->samples[i]));
     observation.live_bytes_sd = sqrt(variance);
     return observation;
+}
+
+static struct ebb_map_history *find_history(struct ebb_map_histories *histories, uint64_t sequence,
+                                            size_t near)
+{
+    for (size_t i = 0; i < histories->len; i++) {
+        struct ebb_map_history *history = &histories->items[(near + i) % histories->len];
+        if (history->sequence == sequence)
+            return history;
+    }
+    return NULL;
+}
+
+static struct ebb_map_history *learn_map(struct ebb_process *process,
+                                         const struct ebb_map_entry *map)
+{
+    struct ebb_evidence *evidence = &process->evidence;
+    struct ebb_map_history added = {
+        .sequence = map->sequence,
+        .name = ebb_arena_strdup(&evidence->arena, map->name),
+        .key_bytes = map->key_bytes,
+        .value_bytes = map->value_bytes,
+        .site = ebb__site_of_map(process->symbolizer, &process->snapshot, map),
+    };
+    return added.name && ebb_vec_push(&evidence->maps, added) == 0
+               ? &evidence->maps.items[evidence->maps.len - 1]
+               : NULL;
+}
+
+/* One point per map. They come in the record's order, so the next one is mostly behind the last. */
+static int add_maps(struct ebb_process *process, size_t observation)
+{
+    const struct ebb_snapshot *snapshot = &process->snapshot;
+    struct ebb_evidence *evidence = &process->evidence;
+    size_t near = 0;
+    for (size_t i = 0; i < snapshot->map_count && i < MAX_MAPS; i++) {
+        const struct ebb_map_entry *map = &snapshot->maps[i];
+        struct ebb_map_history *history = find_history(&evidence->maps, map->sequence, near);
+        if (!history && evidence->maps.len == MAX_MAPS)
+            continue;
+        if (!history && !(history = learn_map(process, map)))
+            return -ENOMEM;
+        near = (size_t)(history - evidence->maps.items) + 1;
+        history->high_water = fmax(history->high_water, (double)map->high_water);
+        history->clears = map->clears;
+        struct ebb_map_point point = {(uint32_t)observation, (double)map->len, (double)map->bytes,
+                                      (double)map->len + (double)map->deletes};
+        if (ebb_vec_push(&history->points, point) < 0)
+            return -ENOMEM;
+    }
+    return 0;
 }
 
 /* One point per series. When memory runs out the observation has holes but stays usable. */
@@ -307,6 +364,8 @@ static int add_observation(struct ebb_process *process, bool alive)
                                                point_of(&snapshot->buckets[i], number)) < 0)
             return -ENOMEM;
     }
+    if (add_maps(process, number) < 0)
+        return -ENOMEM;
     ebb_evidence_thin(evidence);
     return 0;
 }
@@ -372,6 +431,8 @@ static int reconstruct_totals(struct ebb_process *process, uint64_t start_ns, ui
     struct ebb_observation end = observe_totals(process), gauges;
     read_gauges(process, false, &gauges); /* of the last look while it lived */
     evidence->observations.len = 0;
+    for (size_t i = 0; i < evidence->maps.len; i++)
+        evidence->maps.items[i].points.len = 0; /* they are known at the end only */
     double variance = 0;
     for (uint32_t k = 0; k <= last; k++) {
         double share = (double)k / last;

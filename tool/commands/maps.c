@@ -171,7 +171,7 @@ static void print_help(void)
         "\n"
         "Maps show themselves when they have a name (options.name) or more than 65536 entries.\n"
         "Their numbers are written when a table begins, ends, is cleared, or its length changed\n"
-        "by an eighth: so long they may lag behind. PEAK is as far as that saw it. A process that\n"
+         "by a sixty-fourth: so long they may lag behind. PEAK is as far as that saw it. A process that\n"
         "died leaves its last numbers. EBB_PUBLISH=0 in a program's environment keeps its maps\n"
         "to itself.\n"
         "\n"

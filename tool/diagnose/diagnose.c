@@ -3,6 +3,7 @@
 #include "tool/diagnose/diagnose.h"
 
 #include "tool/diagnose/forecast.h"
+#include "tool/diagnose/maps.h"
 #include "tool/diagnose/patterns/patterns.h"
 #include "tool/diagnose/study.h"
 
@@ -116,6 +117,69 @@ static int ask(const struct ebb_study *study, const struct ebb_group *group,
     return words.failed || ebb_vec_push(verdicts, verdict) < 0 ? -ENOMEM : 0;
 }
 
+/* A verdict on an Ebb map that keeps growing. */
+static int ask_map(struct ebb_study *study, const struct ebb_map_history *map,
+                   struct ebb_arena *arena, struct verdicts *verdicts)
+{
+    struct ebb_map_growth growth;
+    if (!ebb_map_judge(study, map, &growth))
+        return study->failed ? -ENOMEM : 0;
+    study->maps.confidence = fmax(study->maps.confidence, growth.confidence);
+    study->maps.rate += growth.rate;
+    for (int i = 0; i < 2; i++)
+        study->maps.interval[i] += growth.interval[i];
+    const struct ebb_map_point *end = &map->points.items[map->points.len - 1];
+    struct ebb_words words = {.arena = arena};
+    double *line = ebb_arena_zalloc(arena, study->n, sizeof *line);
+    struct ebb_frame *stack = ebb_arena_zalloc(arena, 1, sizeof *stack);
+    if (!line || !stack)
+        return -ENOMEM;
+    for (size_t i = 0; i < study->n; i++)
+        line[i] = end->len > 0 ? growth.lengths[i] * end->bytes / end->len : 0;
+    *stack = map->site;
+    struct ebb_verdict verdict = {
+        .pattern = ebb_pattern_unbounded_map.id,
+        .container = "Ebb map",
+        .map = *map->name ? map->name : NULL,
+        .confidence = growth.confidence,
+        .site = map->site,
+        .stack = stack,
+        .depth = 1,
+        .live_bytes = end->bytes,
+        .live_objects = end->len,
+        .growth_bytes_per_s = growth.rate,
+        .growth_interval = {growth.interval[0], growth.interval[1]},
+        .harm = growth.rate,
+        .sparkline = line,
+        .sparkline_count = study->n,
+        .pid = study->evidence->pid,
+    };
+    ebb_map_explain(study, map, &growth, &words);
+    verdict.summary = words.summary ? words.summary : "";
+    verdict.evidence = copy_sentences(&words, words.evidence, words.evidence_count);
+    verdict.advice = copy_sentences(&words, words.advice, words.advice_count);
+    return words.failed || ebb_vec_push(verdicts, verdict) < 0 ? -ENOMEM : 0;
+}
+
+/* Asks the maps, then the groups; what the maps' tables are made of is the maps' to explain. */
+static int ask_all(struct ebb_study *study, struct ebb_arena *arena, struct verdicts *verdicts)
+{
+    const struct ebb_evidence *evidence = study->evidence;
+    size_t before = verdicts->len;
+    for (size_t i = 0; i < evidence->maps.len; i++)
+        if (ask_map(study, &evidence->maps.items[i], arena, verdicts) < 0)
+            return -ENOMEM;
+    bool maps = verdicts->len > before;
+    for (size_t i = 0; i < study->groups.len; i++) {
+        const struct ebb_group *group = &study->groups.items[i];
+        bool explained =
+            maps && !group->hot && ebb_is_map_memory(&evidence->stacks.items[group->stack]);
+        if (!group->part_of && !explained && ask(study, group, arena, verdicts) < 0)
+            return -ENOMEM;
+    }
+    return ask(study, NULL, arena, verdicts);
+}
+
 /* ---- the same site in several processes ---- */
 
 static bool is_same(const struct ebb_verdict *a, const struct ebb_verdict *b)
@@ -218,7 +282,7 @@ static double smallest_detectable(const struct ebb_study *study)
  * none. */
 static double unexplained(const struct ebb_study *study)
 {
-    double explained = 0;
+    double explained = study->maps.rate;
     for (size_t i = 0; i < study->groups.len; i++)
         if (study->groups.items[i].growth.confidence > 0)
             explained += study->groups.items[i].growth.rate;
@@ -324,11 +388,7 @@ static int diagnose_subject(struct ebb_study *study, struct ebb_report *report,
 {
     const struct ebb_evidence *evidence = study->evidence;
     size_t before = verdicts->len;
-    for (size_t i = 0; i < study->groups.len; i++)
-        if (!study->groups.items[i].part_of &&
-            ask(study, &study->groups.items[i], &report->arena, verdicts) < 0)
-            return -ENOMEM;
-    if (ask(study, NULL, &report->arena, verdicts) < 0)
+    if (ask_all(study, &report->arena, verdicts) < 0)
         return -ENOMEM;
 
     add_memory(study, report);

@@ -16,6 +16,7 @@
 struct ebb_verdict {
     const char *pattern;   /* "unbounded-map", ...: a static, stable identifier */
     const char *container; /* "GLib GHashTable", "std::unordered_map", ..., NULL: not recognised */
+    const char *map;       /* the name of an Ebb map, NULL: it is none, or has no name */
     double confidence;     /* 0 to 1 */
     struct ebb_frame site; /* the deepest frame that is the user's own code */
     const struct ebb_frame *stack; /* of the heaviest series behind the verdict, the leaf first */

@@ -178,10 +178,11 @@ static double heap_per_live(const struct ebb_study *study)
     return 1 + gogc / 100;
 }
 
-/* The growing groups together: the pace of live memory and the best confidence. */
+/* The growing groups and Ebb maps together: the pace of live memory and the best confidence. */
 static struct pace live_pace(const struct ebb_study *study, double *confidence)
 {
-    struct pace pace = {0};
+    struct pace pace = {.low = study->maps.interval[0], .high = study->maps.interval[1]};
+    *confidence = study->maps.confidence;
     for (size_t i = 0; i < study->groups.len; i++) {
         const struct ebb_growth *growth = &study->groups.items[i].growth;
         if (growth->confidence > 0) {

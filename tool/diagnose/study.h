@@ -170,6 +170,7 @@ struct ebb_study {
     double alloc_rate;              /* bytes per second, all, direct mappings too */
     bool runtime_shown; /* Go: stacks show the runtime's functions, so that a map looks like one */
     struct ebb_moves EBB_VEC(struct ebb_move) moves;
+    struct ebb_growth maps; /* of the Ebb maps that grow, together */
     struct {
         double all, collect, assist; /* seconds of processor time, visits to profiles left out */
         double insert;               /* into maps */

@@ -126,6 +126,7 @@ static json_t *verdict_value(const struct ebb_verdict *verdict)
     put(&object, "pattern", text_value(verdict->pattern));
     put(&object, "confidence", real_value(verdict->confidence));
     put(&object, "container", text_value(verdict->container));
+    put(&object, "map", text_value(verdict->map));
     put(&object, "summary", text_value(verdict->summary));
     put(&object, "site", frame_value(&verdict->site));
     put(&object, "stack", stack_value(verdict));
