@@ -202,7 +202,7 @@ static bool is_constructor(const char *base)
     const char *colons = strrchr(base, ':');
     size_t length = colons ? strlen(colons + 1) : 0;
     const char *class = colons ? colons - 1 - length : NULL;
-    return length > 0 && class >= base && strncmp(class, colons + 1, length) == 0;
+    return length > 0 && class >= base && memcmp(class, colons + 1, length) == 0;
 }
 
 /* Whether the name says that a table is made: table_new, newVisitedSet, HashMap::HashMap; but not

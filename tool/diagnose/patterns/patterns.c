@@ -26,9 +26,21 @@ const struct ebb_pattern *const ebb_patterns[] = {
 
 /* ---- likeness ---- */
 
+/* Whether tables of one small size were made time and again, and of another too: a container that
+ * grows has each size once, so there are many of them. */
+static bool makes_many_tables(const struct ebb_study *study, const struct ebb_group *group)
+{
+    unsigned sizes = 0;
+    for (size_t i = 0; i < group->series_count; i++) {
+        const struct ebb_track *track = &study->tracks[group->series[i]];
+        sizes += track->table && track->births >= 2 && track->births * track->weight >= 48;
+    }
+    return sizes >= 2;
+}
+
 /* More tables alive than one container needs: each entry of the outer map holds one. A container
  * split into shards has several, but a fixed number of them. */
-static bool holds_many_tables(const struct ebb_group *group)
+static bool holds_many_tables(const struct ebb_study *study, const struct ebb_group *group)
 {
     const struct ebb_backing *table = &group->table;
     bool runtime = group->container && group->container->runtime;
@@ -36,6 +48,7 @@ static bool holds_many_tables(const struct ebb_group *group)
     if (runtime) /* an interpreter is full of tables; only their number counts */
         return table->live_samples >= 12 && table->live > 2 * table->live_first + 64;
     return (table->live >= 24 && table->live_samples >= 4) ||
+           (table->live >= 24 && makes_many_tables(study, group)) ||
            (table->live >= 6 && table->live_samples >= 5 && more);
 }
 
@@ -89,8 +102,8 @@ static void like_table_alone(const struct ebb_group *group, struct ebb_likeness 
     }
 }
 
-/* Whether one block stands beside the entries, far larger than they are and with room for about a
- * pointer to each: a table whose smaller predecessors the samples have missed. */
+/* Whether one block stands beside the entries, or stood there, far larger than they are and with room
+ * for about a pointer to each: a table whose other sizes the samples have missed. */
 static bool holds_fitting_block(const struct ebb_study *study, const struct ebb_group *group)
 {
     static const double LARGER = 100, LEAST_PER_ENTRY = 1, MOST_PER_ENTRY = 64;
@@ -105,7 +118,7 @@ static bool holds_fitting_block(const struct ebb_study *study, const struct ebb_
     double count = entries->samples_last * entries->weight;
     for (size_t i = 0; i < group->series_count; i++) {
         const struct ebb_track *track = &study->tracks[group->series[i]];
-        if (track != entries && track->samples_last == 1 && track->births <= 1 &&
+        if (track != entries && track->births + track->samples_first == 1 &&
             track->block_bytes >= LARGER * entries->block_bytes &&
             track->block_bytes >= LEAST_PER_ENTRY * count &&
             track->block_bytes <= MOST_PER_ENTRY * count)
@@ -124,6 +137,7 @@ struct ebb_likeness ebb_likeness(const struct ebb_study *study, const struct ebb
     double tables = ebb_study_net(study, group->tables);
     bool has_entries = entries > 0 && entries > 0.1 * fmax(tables, 0);
     struct ebb_likeness like = {.leak = 0.55};
+    bool fitting = !table && holds_fitting_block(study, group);
 
     if (group->container && group->container->kind == EBB_CONTAINER_MAP) {
         like.map = 0.96;
@@ -142,7 +156,7 @@ struct ebb_likeness ebb_likeness(const struct ebb_study *study, const struct ebb
         like.sequence = 0.9; /* a text */
     } else if (table) {
         like_table_alone(group, &like);
-    } else if (holds_fitting_block(study, group)) {
+    } else if (fitting) {
         like.map = place->sequence_word && !place->map_word ? 0.5 : 0.75;
     } else if (group->growing_lines >= 2) {
         like.map = place->map_word ? 0.8 : 0.45;
@@ -153,9 +167,9 @@ struct ebb_likeness ebb_likeness(const struct ebb_study *study, const struct ebb
     bool is_map = like.map >= 0.6 && like.map >= like.sequence;
     if (is_map && place->nested)
         like.nested_map = 0.97;
-    else if (is_map && holds_many_tables(group))
+    else if (is_map && holds_many_tables(study, group))
         like.nested_map = fmin(like.map + 0.01, 0.97);
-    if (!group->container && !table && group->growing_lines < 2 && !place->map_word)
+    if (!group->container && !table && !fitting && group->growing_lines < 2 && !place->map_word)
         like.leak = 0.9;
     return like;
 }
