@@ -618,7 +618,7 @@ static void map_in_sizes(struct sim *sim, uint64_t first, uint64_t second)
     do {
         background(sim, &other);
         leak(sim, &nodes);
-        if (!large && sim->now > 13) {
+        if (second && !large && sim->now > 13) {
             MALLOC(sim, tables, second, 1, NEVER);
             large = true;
         }
@@ -633,6 +633,11 @@ static void map_in_two_sizes(struct sim *sim)
 static void map_in_one_size(struct sim *sim)
 {
     map_in_sizes(sim, 0, 3 << 20);
+}
+
+static void map_in_a_former_size(struct sim *sim)
+{
+    map_in_sizes(sim, 2 << 20, 0);
 }
 
 static void slice_of(struct sim *sim, const char *frames, enum ebb_kind kind)
@@ -705,6 +710,22 @@ static void nested_by_hand(struct sim *sim)
 {
     nested_of(sim, "malloc@c < set_config#41 < serve#30 < main#9",
               "calloc@c < grow_inner#20 < set_config#38 < serve#30 < main#9");
+}
+
+/* Many inner maps that are small: few of their tables are ever sampled. */
+static void nested_of_small_maps(struct sim *sim)
+{
+    struct flow nodes = {sim_stack(sim, "malloc@c < set_flag#71 < release#86 < main#9"), 120, 2e6,
+                         0};
+    uint32_t tables =
+        sim_stack(sim, "calloc@c < table_grow#51 < set_flag#70 < release#86 < main#9");
+    double owed = 0;
+    do {
+        leak(sim, &nodes);
+        for (owed += 100 * TICK; owed >= 1; owed--)
+            for (uint64_t size = 256; size <= 8192; size *= 2)
+                MALLOC(sim, tables, size, 1, size < 8192 ? sim->now + 0.001 * (double)size : NEVER);
+    } while (sim_advance(sim, TICK));
 }
 
 static void nested_cxx(struct sim *sim)
@@ -958,10 +979,13 @@ const struct scenario scenarios[] = {
      NULL, 0, 0.95},
     {"a table in two sizes", map_in_two_sizes, "unbounded-map", "resolve", NULL, 0, 0.9},
     {"a table in one size", map_in_one_size, "unbounded-map", "resolve", NULL, 0, 0.95},
+    {"a table in a former size", map_in_a_former_size, "unbounded-map", "resolve", NULL, 0, 0.95},
     {"array by realloc", slice_by_realloc, "growing-slice", "note_event", NULL, 0, 0.95},
     {"std::vector", slice_cxx, "growing-slice", "note_event", "std::vector", 0, 0.95},
     {"list in small steps", slice_in_small_steps, "growing-slice", "note_event", NULL, 2e6, 0.99},
     {"nested map by hand", nested_by_hand, "unbounded-nested-map", "set_config", NULL, 0, 0.97},
+    {"nested map of small maps", nested_of_small_maps, "unbounded-nested-map", "set_flag", NULL, 0,
+     0.95},
     {"nested std::unordered_map", nested_cxx, "unbounded-nested-map", "set_config",
      "std::unordered_map", 0, 0.99},
 
