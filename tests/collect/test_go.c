@@ -33,6 +33,7 @@ static void test_names(void **state)
         {"a.F[unclosed", "a.F[unclosed"},
         {"a.F]closed[", "a.F]closed["},
         {"[[[", "[[["},
+        {"a.F[unclosed.G[go.shape.int]", "a.F[unclosed.G[go.shape.int]"},
         {"", ""},
     };
     (void)state;
@@ -41,6 +42,19 @@ static void test_names(void **state)
         snprintf(name, sizeof name, "%s", names[i][0]);
         assert_string_equal(ebb__go_name_normalise(name), names[i][1]);
     }
+}
+
+/* A service may send any name: one of nothing but brackets must not take for ever. */
+static void test_brackets_without_end(void **state)
+{
+    enum { SIZE = 4 << 20 };
+    (void)state;
+    char *name = malloc(SIZE + 1);
+    assert_non_null(name);
+    memset(name, '[', SIZE);
+    name[SIZE] = '\0';
+    assert_int_equal(strlen(ebb__go_name_normalise(name)), SIZE);
+    free(name);
 }
 
 /* ---- waits ---- */
@@ -273,10 +287,15 @@ static void test_process(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),    cmocka_unit_test(test_waits),
-        cmocka_unit_test(test_no_waits), cmocka_unit_test(test_damaged_waits),
-        cmocka_unit_test(test_limits),   cmocka_unit_test(test_limit_of_profile),
-        cmocka_unit_test(test_listener), cmocka_unit_test(test_process),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_brackets_without_end),
+        cmocka_unit_test(test_waits),
+        cmocka_unit_test(test_no_waits),
+        cmocka_unit_test(test_damaged_waits),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_limit_of_profile),
+        cmocka_unit_test(test_listener),
+        cmocka_unit_test(test_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* See go_names.h. */
 #include "tool/collect/go_names.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 /* The end of the brackets that open at `open`, or NULL when they never close. */
@@ -19,8 +20,10 @@ char *ebb__go_name_normalise(char *name)
 {
     static const char dots[] = "...";
     char *to = name;
+    bool torn = false; /* a bracket never closes: what follows stays as it is */
     for (char *from = name; *from;) {
-        char *close = *from == '[' ? closing(from) : NULL;
+        char *close = *from == '[' && !torn ? closing(from) : NULL;
+        torn |= *from == '[' && !close;
         *to++ = *from++;
         if (!close || close - from < (long)sizeof dots - 1)
             continue;
