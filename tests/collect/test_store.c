@@ -280,6 +280,10 @@ static void test_runs(void **state)
     int64_t fourth = add(store, &service, BEGINNING + 3 * SECOND, 5);
     assert_int_not_equal(fourth, third);
     assert_int_equal(add(store, &service, BEGINNING + 4 * SECOND, 6), fourth);
+    /* One that counts more than a run that is over does not go on with that. */
+    assert_int_equal(add(store, &service, BEGINNING + 5 * SECOND, 900), fourth);
+    int64_t fifth = add(store, &service, BEGINNING + 6 * SECOND, 500);
+    assert_true(fifth != third && fifth != fourth);
     /* A child belongs to its parent's life. */
     struct ebb_store_process child = process_of("shop", 43, BEGINNING + HOUR);
     child.life = second;
@@ -287,7 +291,7 @@ static void test_runs(void **state)
     assert_int_equal(try_add(store, &child, BEGINNING + HOUR + SECOND, 9, NULL, &life, NULL), 0);
     assert_int_equal(life, second);
     ebb_store_close(store);
-    assert_int_equal(ask(path, "SELECT count(*) FROM run"), 5);
+    assert_int_equal(ask(path, "SELECT count(*) FROM run"), 6);
     assert_int_equal(ask(path, "SELECT count(*) FROM target"), 2);
 }
 
@@ -535,7 +539,44 @@ static void test_hostile_rows(void **state)
     sql(path, "DROP TABLE snapshot; CREATE TABLE snapshot (a, b)");
     assert_says(refusal(path, NULL, 0), "not a usable store");
     sql(path, "DROP TABLE snapshot; CREATE VIEW snapshot AS SELECT 1 AS id, 1 AS run, 5 AS time");
-    refusal(path, NULL, 0);
+    assert_says(refusal(path, NULL, 0), "views or triggers");
+}
+
+/* Programs inside a store could run for ever, or take back what is written. */
+static void test_programs_inside(void **state)
+{
+    static const char *const programs[] = {
+        "ALTER TABLE snapshot RENAME TO kept; CREATE VIEW snapshot AS WITH RECURSIVE r (i) AS"
+        " (SELECT 1 UNION ALL SELECT i + 1 FROM r) SELECT i AS id, 1 AS run, i AS time FROM r",
+        "CREATE TRIGGER gone AFTER INSERT ON snapshot BEGIN DELETE FROM snapshot; END",
+    };
+    for (size_t i = 0; i < sizeof programs / sizeof *programs; i++) {
+        const char *path = scratch_text("%s/store-%zu", (char *)*state, i);
+        struct ebb_store *store = open_to(path, EBB_STORE_RECORD);
+        struct ebb_store_process shop = process_of("shop", 42, BEGINNING);
+        struct ebb_error error;
+        add(store, &shop, BEGINNING + SECOND, 10);
+        ebb_store_close(store);
+        sql(path, programs[i]);
+        assert_says(refusal(path, NULL, 0), "views or triggers");
+        assert_int_equal(ebb_store_open(path, EBB_STORE_RECORD, &store, &error), -EBADMSG);
+        assert_int_equal(ebb_store_open(path, EBB_STORE_CHANGE, &store, &error), -EBADMSG);
+    }
+}
+
+/* What is written to a file that nobody can find any more is lost. */
+static void test_removed_file(void **state)
+{
+    const char *path = scratch_text("%s/store", (char *)*state);
+    struct ebb_store *store = open_to(path, EBB_STORE_RECORD);
+    struct ebb_store_process shop = process_of("shop", 42, BEGINNING);
+    struct ebb_error error = {""};
+    add(store, &shop, BEGINNING + SECOND, 10);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(try_add(store, &shop, BEGINNING + 2 * SECOND, 11, NULL, NULL, &error),
+                     -ESTALE);
+    assert_says(error.text, "moved or removed");
+    ebb_store_close(store);
 }
 
 /* ---- a machine that is against us ---- */
@@ -750,7 +791,8 @@ int main(void)
         IN_SCRATCH(test_restarts),      IN_SCRATCH(test_find),
         IN_SCRATCH(test_prune),         IN_SCRATCH(test_prune_keeps_ends),
         IN_SCRATCH(test_foreign_files), IN_SCRATCH(test_damaged_files),
-        IN_SCRATCH(test_hostile_rows),  IN_SCRATCH(test_busy),
+        IN_SCRATCH(test_hostile_rows),  IN_SCRATCH(test_programs_inside),
+        IN_SCRATCH(test_removed_file),  IN_SCRATCH(test_busy),
         IN_SCRATCH(test_no_space),      IN_SCRATCH(test_full_disk),
         IN_SCRATCH(test_read_only),     IN_SCRATCH(test_killed),
     };

@@ -286,6 +286,23 @@ static int make_schema(struct ebb_store *store, struct ebb_error *error)
     return code;
 }
 
+/* Views and triggers are programs that run inside our questions, and can run for ever. No store of
+ * ours has any. */
+static int refuse_programs(struct ebb_store *store, struct ebb_error *error)
+{
+    int64_t programs;
+    int code = ask(store,
+                   "SELECT count(*) FROM sqlite_schema WHERE type NOT IN ('table', 'index')"
+                   " OR sql LIKE 'CREATE VIRTUAL%'",
+                   &programs, error);
+    if (code == 0 && programs > 0)
+        return ebb_error_set(error, -EBADMSG,
+                             "%s: not a store of `ebb record`: somebody put views or triggers into "
+                             "it",
+                             store->path);
+    return code;
+}
+
 /* Makes sure that this is a store, of a version we know. */
 static int check_schema(struct ebb_store *store, enum ebb_store_mode mode, struct ebb_error *error)
 {
@@ -303,7 +320,7 @@ static int check_schema(struct ebb_store *store, enum ebb_store_mode mode, struc
                              "ebb to use it",
                              store->path, (long long)version, SCHEMA_VERSION);
     if (id == APPLICATION_ID && version == SCHEMA_VERSION)
-        return 0;
+        return refuse_programs(store, error);
     if (id != 0 || version != 0 || tables != 0)
         return ebb_error_set(error, -EBADMSG,
                              "%s: not a store of `ebb record`, but another program's SQLite file",
@@ -416,7 +433,8 @@ static bool continues(sqlite3_stmt *row, const struct ebb_store_process *process
     return allocs == UINT64_MAX || counted == UINT64_MAX || allocs >= counted;
 }
 
-/* The run that a snapshot continues, 0: none. */
+/* The run that a snapshot continues, 0: none. Where it is not known when the process began, as of a
+ * service elsewhere, only the newest one can go on: an older one that counted less is over. */
 static int find_run(struct ebb_store *store, int64_t target,
                     const struct ebb_store_process *process, uint64_t allocs, int64_t *run,
                     int64_t *life, struct ebb_error *error)
@@ -433,7 +451,7 @@ static int find_run(struct ebb_store *store, int64_t target,
         return code;
     bind_time(statement, &at, target);
     bind_time(statement, &at, process->pid);
-    bind_time(statement, &at, CANDIDATES);
+    bind_time(statement, &at, process->started_ns > 0 ? CANDIDATES : 1);
     *run = 0;
     while (*run == 0 && (code = step(store, statement, error)) > 0)
         if (continues(statement, process, allocs)) {
@@ -527,13 +545,26 @@ static int write_snapshot(struct ebb_store *store, int64_t run,
     return finish(store, statement, error);
 }
 
+/* A file that was moved or removed would take all that is written with it. */
+static int check_place(struct ebb_store *store, struct ebb_error *error)
+{
+    int moved = 0;
+    sqlite3_file_control(store->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    return moved ? ebb_error_set(error, -ESTALE,
+                                 "%s: was moved or removed while it was recorded into; begin again",
+                                 store->path)
+                 : 0;
+}
+
 static int write_all(struct ebb_store *store, const struct ebb_store_process *process,
                      const struct ebb_store_snapshot *snapshot, const struct blob *heap,
                      const struct blob *threads, int64_t *run, int64_t *life,
                      struct ebb_error *error)
 {
     int64_t target = 0;
-    int code = run_sql(store, "BEGIN IMMEDIATE", error);
+    int code = check_place(store, error);
+    if (code == 0)
+        code = run_sql(store, "BEGIN IMMEDIATE", error);
     if (code < 0)
         return code;
     code = find_target(store, process, &target, error);
