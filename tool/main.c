@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -76,6 +78,60 @@ static int finish(int status)
     return 2;
 }
 
+static void cover(char *secret, size_t length)
+{
+    memset(secret, 'x', length);
+}
+
+/* Everybody on the machine can read a command line (ps, /proc/PID/cmdline), so tokens and the users
+ * and passwords of URLs are overwritten there, in the words before `--`; the commands get copies. 0
+ * or -ENOMEM. */
+static int hide_secrets(int argc, char **argv, char **copies)
+{
+    static const char token[] = "--token";
+    bool is_token = false, ours = true;
+    for (int i = 0; i < argc; i++) {
+        char *word = argv[i], *scheme = strstr(word, "://");
+        copies[i] = strdup(word);
+        if (!copies[i])
+            return -ENOMEM;
+        ours = ours && strcmp(word, "--") != 0;
+        if (!ours)
+            continue;
+        size_t length = strcspn(word, "=");
+        /* Long options may be cut short: --tok. */
+        bool names_token = length > 3 && strncmp(word, token, length) == 0 && length < sizeof token;
+        char *host = scheme ? scheme + 3 : NULL;
+        char *at = host ? memrchr(host, '@', strcspn(host, "?#")) : NULL;
+        if (is_token)
+            cover(word, strlen(word));
+        else if (names_token && word[length])
+            cover(word + length + 1, strlen(word + length + 1));
+        else if (at)
+            cover(host, (size_t)(at - host));
+        is_token = !is_token && names_token && !word[length];
+    }
+    return 0;
+}
+
+static int run_hidden(const struct ebb_command *command, int argc, char **argv)
+{
+    char **copies = calloc((size_t)argc + 1, sizeof *copies);
+    char **sorted = calloc((size_t)argc + 1, sizeof *sorted); /* getopt moves words about */
+    int status = 2;
+    if (copies && sorted && hide_secrets(argc, argv, copies) == 0) {
+        memcpy(sorted, copies, (size_t)argc * sizeof *copies);
+        status = command->run(argc, sorted);
+    } else {
+        fprintf(stderr, "ebb %s: out of memory\n", command->name);
+    }
+    for (int i = 0; copies && i < argc; i++)
+        free(copies[i]);
+    free(copies);
+    free(sorted);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     keep_standard_files();
@@ -95,7 +151,7 @@ int main(int argc, char **argv)
     }
     for (int i = 0; i < COMMAND_COUNT; i++)
         if (strcmp(name, commands[i]->name) == 0)
-            return finish(commands[i]->run(argc - 1, argv + 1));
+            return finish(run_hidden(commands[i], argc - 1, argv + 1));
     const struct ebb_command *meant = nearest(name);
     if (meant)
         fprintf(stderr, "ebb: no command '%s'; did you mean `ebb %s`? `ebb --help` lists all\n",

@@ -88,7 +88,49 @@ def unknown_host():
 
 def malformed_url():
     one_line(doctor("http://127.0.0.1:port"), "write http://HOST:PORT")
-    one_line(doctor("ftp://127.0.0.1/"), "")
+    for scheme in ("ftp://", "HTTP:/", "gopher://", " http://"):
+        for words in (["doctor"], ["top"], ["heap"], ["record", "--store", "unused.store"]):
+            refused = ebb(*words, scheme + "me:secret@127.0.0.1:port/://")
+            one_line(refused)
+            check("secret" not in refused.err, refused.err)
+    # Waiting makes no URL right.
+    one_line(ebb("record", "--store", "unused.store", "http://127.0.0.1:port"), "write http://HOST:PORT")
+    with Service() as service:
+        check(doctor(service.url.replace("http", "HTTP")).returncode == 1, "HTTP:// is not http://")
+
+
+def escapes_in_answers():
+    with Service(heap=(200, b"heap profile: 1: 1 [1: 1] @ heap/2\n\x1b]0;title\x07\n# runtime.MemStats\n")) as service:
+        result = doctor(service.url)
+        one_line(result, "is damaged", "\\x1b]0;title\\x07")
+        check(result.err.rstrip("\n").isprintable(), f"{result.err!r}")
+
+
+def secrets_are_not_in_the_command_line():
+    with Service() as service:
+        url = service.url.replace("//", "//me:secret@")
+        process = subprocess.Popen([EBB, "doctor", "--for", "20s", "--tok", "sesame", "--token=sesame", url], env=ENVIRONMENT,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while len(service.paths) < 3 and process.poll() is None:
+            time.sleep(0.05)
+        line = pathlib.Path(f"/proc/{process.pid}/cmdline").read_bytes()
+        process.send_signal(signal.SIGINT)
+        process.wait()
+        check(line and b"secret" not in line and b"sesame" not in line, f"{line}")
+        check(b"127.0.0.1" in line and b"--token=" in line, f"{line}")
+        check(any(headers.get("Authorization") == "Bearer sesame" for headers in service.headers), "the token was not sent")
+
+
+def busy_goroutines_are_asked_again():
+    asked = []
+
+    def answer(_):
+        asked.append(1)
+        return (503, b"busy\n") if len(asked) == 2 else (
+            200, b"goroutine profile: total 5\n5 @ 0x405001 0x409001\n#\t0x405000\tmain.wait+0x1\t/src/service/main.go:1\n")
+    with Service(goroutine=answer) as service:
+        doctor(service.url)
+        check(len(asked) > 4, f"goroutines were asked for {len(asked)} times")
 
 
 def without_pprof():
@@ -117,6 +159,8 @@ def redirects():
         one_line(doctor(service.url), "has no heap profile")  # followed to where there is nothing
         service.before = lambda handler: handler.reply(302, b"", {"Location": handler.path}) or True
         one_line(doctor(service.url), "redirects in circles")
+        service.before = lambda handler: handler.reply(302, b"", {"Location": "http://no host/"}) or True
+        one_line(doctor(service.url), "redirects to an address that cannot be read")
         service.before = lambda handler: handler.reply(302, b"", {"Location": "file:///etc/passwd"}) or True
         result = doctor(service.url)
         one_line(result)
@@ -484,6 +528,7 @@ CASES = [
     ("nobody listens", nobody_listens),
     ("an unknown host", unknown_host),
     ("a malformed URL", malformed_url),
+    ("what a server sends does not act on the terminal", escapes_in_answers),
     ("a server without pprof", without_pprof),
     ("a server that answers everything with a web page", web_page_everywhere),
     ("a server of another protocol", another_protocol),
@@ -503,6 +548,8 @@ CASES = [
     ("a service that dies is judged", death),
     ("credentials", credentials),
     ("credentials stay with their host", credentials_stay_with_their_host),
+    ("credentials are hidden from ps", secrets_are_not_in_the_command_line),
+    ("a service that was busy is asked for goroutines again", busy_goroutines_are_asked_again),
     ("the service names its addresses, once", names_come_from_the_service),
     ("a service that names no addresses", without_symbol),
     ("collections are asked for, or not", collections_are_asked_for),

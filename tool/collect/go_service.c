@@ -63,7 +63,8 @@ struct ebb_service {
 
     struct symbols EBB_VEC(struct symbol) symbols;
     struct ebb_index symbol_index;
-    bool unnamed; /* the service names no addresses */
+    bool unnamed;                        /* the service names no addresses */
+    struct written EBB_VEC(char) normal; /* the name that is being normalised */
 
     /* What the heap text does not say. */
     pid_t pid;        /* when it runs on this machine; 0: elsewhere or unknown */
@@ -390,10 +391,13 @@ static int add_named(struct ebb_service *service, struct ebb_profile_builder *to
 {
     bool placed = !is_runtime(name);
     struct ebb_line added = {.line = placed ? line : 0};
-    char *normal = strchr(name, '[') ? ebb_arena_strdup(&service->arena, name) : NULL;
-    if (strchr(name, '[') && !normal)
-        return -ENOMEM;
-    const char *shown = normal ? ebb__go_name_normalise(normal) : name;
+    const char *shown = name;
+    if (strchr(name, '[')) {
+        size_t size = strlen(name) + 1;
+        if (ebb_vec_reserve(&service->normal, size) < 0)
+            return -ENOMEM;
+        shown = ebb__go_name_normalise(memcpy(service->normal.items, name, size));
+    }
     added.function =
         ebb_profile_builder_function(to, shown, shown, placed ? file : "", placed ? start_line : 0);
     return ebb_vec_push(lines, added);
@@ -673,6 +677,7 @@ void ebb__service_close(struct ebb_service *service)
     ebb__http_free(service->http);
     ebb__ledger_free(service->ledger);
     ebb_vec_free(&service->symbols);
+    ebb_vec_free(&service->normal);
     ebb_index_free(&service->symbol_index);
     ebb_arena_free(&service->arena);
     free(service);
@@ -735,8 +740,12 @@ static int take_goroutines(struct ebb_service *service, struct ebb_profile **pro
     if (service->plain || now < service->goroutines_after_s)
         return 0;
     int code = ask(service, "goroutine", 0, &answer, error);
-    if (code == -ENOENT || code == -EACCES || code == -EIO) {
+    if (code == -ENOENT || code == -EACCES) {
         service->goroutines_after_s = INFINITY; /* a service may well hide them */
+        return 0;
+    }
+    if (code == -EIO) { /* busy, or its proxy is */
+        service->goroutines_after_s = now + service->options.window_s / 8;
         return 0;
     }
     if (code < 0)
@@ -890,9 +899,11 @@ static void begin_costs(struct ebb_service *service)
     if (service->costs_over || service->costs || early || seconds < 1)
         return;
     service->costs_began_s = now;
+    /* It moves only when somebody looks, which may be seldom. */
+    double patience_s = seconds + window_s / 2;
     if ((size_t)snprintf(url, sizeof url, "%s/profile?seconds=%.0f", service->root, seconds) >=
             sizeof url ||
-        ebb__http_start(service->http, url, seconds, &service->costs, NULL) < 0)
+        ebb__http_start(service->http, url, patience_s, &service->costs, NULL) < 0)
         service->costs_over = true;
 }
 

@@ -276,7 +276,11 @@ static int describe(const struct ebb_http_transfer *transfer, struct ebb_error *
         return ebb_error_set(error, -ENOMEM, "%s: out of memory", shown);
     switch (transfer->result) {
     case CURLE_URL_MALFORMAT:
-        return ebb_error_set(error, -EINVAL, "%s: not a URL; write http://HOST:PORT", shown);
+        /* Ours was taken apart before; this one the server gave. */
+        return ebb_error_set(error, -EPROTO,
+                             "%s: redirects to an address that cannot be read; name the address it "
+                             "should lead to",
+                             shown);
     case CURLE_COULDNT_RESOLVE_HOST:
         return ebb_error_set(error, -EHOSTUNREACH, "%s: no host of that name is known", shown);
     case CURLE_COULDNT_RESOLVE_PROXY:

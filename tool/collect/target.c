@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Exactly one of the four. */
 struct ebb_target {
@@ -22,7 +23,16 @@ struct ebb_target {
 
 static bool is_url(const char *word)
 {
-    return strncmp(word, "http://", 7) == 0 || strncmp(word, "https://", 8) == 0;
+    return strncasecmp(word, "http://", 7) == 0 || strncasecmp(word, "https://", 8) == 0;
+}
+
+/* Refuses an address that is no service's. It is not shown: it may hold a password. */
+static int refuse_scheme(const char *word, struct ebb_error *error)
+{
+    return strstr(word, "://") ? ebb_error_set(error, -EINVAL,
+                                               "that is no service's URL; write http://HOST:PORT "
+                                               "or https://HOST")
+                               : 0;
 }
 
 /* A pid, or 0 when the word is none. */
@@ -55,6 +65,9 @@ static int open_by_kind(struct ebb_target *target, char *const *words, size_t co
         if (is_url(words[i]))
             return ebb_error_set(error, -EINVAL,
                                  "name one service at a time, or profiles that were saved of one");
+    for (size_t i = 0; i < count; i++)
+        if (refuse_scheme(words[i], error) < 0)
+            return -EINVAL;
     pid_t pid = count == 1 ? parse_pid(words[0]) : 0;
     if (pid > 0)
         return ebb__program_attach(pid, &target->program, error);

@@ -8,6 +8,7 @@
 
 #include "base/units.h"
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -28,9 +29,13 @@ extern const struct ebb_command ebb_command_doctor, ebb_command_record, ebb_comm
 
 /* Shared by subcommands (common.c). */
 
-/* Prints `ebb NAME: text` on stderr and returns 2. */
+/* Prints `ebb NAME: text` on stderr and returns 2. The text may quote what nobody vouches for: what
+ * could act on a terminal is shown as escapes. */
 int ebb_command_fail(const char *name, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* The same without a status. */
+void ebb_command_note(const char *name, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
 
 /* "30s", "5m", "1h30m", "250ms", plain seconds → seconds; negative when malformed. */
 double ebb_parse_duration(const char *text);

@@ -1,6 +1,8 @@
 /* What subcommands share: error lines, durations, sizes, colour. See command.h. */
 #include "tool/commands/command.h"
 
+#include "tool/render/text.h"
+
 #include <ctype.h>
 #include <math.h>
 #include <stdarg.h>
@@ -8,13 +10,23 @@
 #include <string.h>
 #include <unistd.h>
 
+void ebb_command_note(const char *name, const char *format, va_list arguments)
+{
+    struct ebb_arena arena = {0};
+    char *text = NULL;
+    const char *plain = vasprintf(&text, format, arguments) < 0 ? NULL : text;
+    if (plain)
+        plain = ebb_text_plain(&arena, plain);
+    fprintf(stderr, "ebb %s: %s\n", name, plain ? plain : "out of memory");
+    free(text);
+    ebb_arena_free(&arena);
+}
+
 int ebb_command_fail(const char *name, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    fprintf(stderr, "ebb %s: ", name);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    ebb_command_note(name, format, arguments);
     va_end(arguments);
     return 2;
 }

@@ -260,7 +260,7 @@ static bool is_pid(const char *word)
 
 static bool is_url(const char *word)
 {
-    return strncmp(word, "http://", 7) == 0 || strncmp(word, "https://", 8) == 0;
+    return strstr(word, "://") != NULL;
 }
 
 /* The heap of a process, or what the URL of a service names. */
@@ -268,10 +268,8 @@ static int read_target(const struct ebb_look *look, char *word, struct ebb_profi
                        struct ebb_error *error)
 {
     struct ebb_target *target;
-    const struct ebb_target_options options = {.only_parent = true,
-                                               .token = look->token,
-                                               .ca = look->ca,
-                                               .insecure = look->insecure};
+    const struct ebb_target_options options = {
+        .only_parent = true, .token = look->token, .ca = look->ca, .insecure = look->insecure};
     int failed = ebb_target_open(&word, 1, false, &options, &target, error);
     if (failed < 0)
         return failed;

@@ -14,6 +14,7 @@
 #include "tool/commands/command.h"
 #include "tool/commands/progress.h"
 #include "tool/commands/signals.h"
+#include "tool/render/text.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -255,11 +256,9 @@ static void note(struct recorder *recorder, const char *format, ...)
 {
     va_list arguments;
     ebb_progress_erase(&recorder->progress);
-    fputs("ebb record: ", stderr);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    ebb_command_note("record", format, arguments);
     va_end(arguments);
-    fputc('\n', stderr);
 }
 
 /* Says a trouble when it is a new one; "" ends it. */
@@ -474,7 +473,7 @@ static void store_source(struct recorder *recorder, struct source *source)
     int code = prepare(recorder, source, &error);
     for (size_t i = 0; code == 0 && i < source->processes.len; i++)
         code = store_process(recorder, source, i, &error);
-    if (code == -EBADMSG)
+    if (code == -EBADMSG || code == -ESTALE)
         recorder->fatal = code;
     trouble(recorder, recorder->trouble, code < 0 ? error.text : "",
             recorder->fatal ? "" : "; trying again at the next step");
@@ -506,6 +505,7 @@ static void look_at(struct recorder *recorder, struct source *source)
 {
     struct ebb_error error = {""};
     int code = source->target ? 0 : open_source(recorder, source, &error);
+    bool hopeless = code == -EINVAL; /* no time makes a URL right */
     if (code == 0)
         code = ebb_target_observe(source->target, &error);
     if (code >= 0) {
@@ -523,7 +523,7 @@ static void look_at(struct recorder *recorder, struct source *source)
         close_source(source);
         source->life = 0; /* the store finds out whether it is still the same */
     }
-    source->over = source->is_command;
+    source->over = source->is_command || (hopeless && source->is_url);
     if (code == -ECONNRESET && source->name)
         snprintf(error.text, sizeof error.text, "%s has restarted", source->name);
     trouble(recorder, source->trouble, error.text, source->over ? "" : "; trying again");
@@ -681,6 +681,9 @@ static void print_time(int64_t time_ns, char text[static 32])
 static int print_summary(void *context, const struct ebb_store_summary *summary)
 {
     char first[32], last[32], bytes[16];
+    struct ebb_arena arena = {0}; /* a store may have been written by anybody */
+    const char *kind = ebb_text_plain(&arena, summary->kind);
+    const char *target = ebb_text_plain(&arena, summary->target);
     bool *any = context;
     if (!*any)
         printf("%-19s  %-19s  %9s  %4s  %9s  %-4s  %s\n", "FIRST", "LAST", "SNAPSHOTS", "RUNS",
@@ -691,8 +694,9 @@ static int print_summary(void *context, const struct ebb_store_summary *summary)
     ebb_format_bytes((double)summary->bytes, bytes);
     printf("%-19s  %-19s  %9llu  %4llu  %9s  %-4s  %s\n", first, last,
            (unsigned long long)summary->snapshots, (unsigned long long)summary->lives, bytes,
-           summary->kind, summary->target);
-    return 0;
+           kind ? kind : "", target ? target : "");
+    ebb_arena_free(&arena);
+    return kind && target ? 0 : -ENOMEM;
 }
 
 static int list(const struct plan *plan)
