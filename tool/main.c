@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 static const struct ebb_command *const commands[] = {
-    &ebb_command_doctor, &ebb_command_record, &ebb_command_top,       &ebb_command_tree,
-    &ebb_command_peek,   &ebb_command_list,   &ebb_command_diff,      &ebb_command_flame,
-    &ebb_command_maps,   &ebb_command_heap,   &ebb_command_allocs,    &ebb_command_cpu,
-    &ebb_command_mutex,  &ebb_command_block,  &ebb_command_goroutine, &ebb_command_threads,
-    &ebb_command_run,    &ebb_command_serve,  &ebb_command_ps,
+    &ebb_command_doctor,  &ebb_command_record, &ebb_command_top,   &ebb_command_tree,
+    &ebb_command_peek,    &ebb_command_list,   &ebb_command_diff,  &ebb_command_flame,
+    &ebb_command_maps,    &ebb_command_ps,     &ebb_command_heap,  &ebb_command_allocs,
+    &ebb_command_cpu,     &ebb_command_mutex,  &ebb_command_block, &ebb_command_goroutine,
+    &ebb_command_threads, &ebb_command_run,    &ebb_command_serve, &ebb_command_lab,
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 

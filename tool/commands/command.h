@@ -15,7 +15,7 @@
 
 struct ebb_command {
     const char *name;
-    const char *group;   /* heading in `ebb --help`: "Diagnose", "Look", "Take", "Serve" */
+    const char *group;   /* heading in `ebb --help`: "Diagnose", "Look", "Take", "Serve", "Learn" */
     const char *summary; /* one line in `ebb --help` */
     int (*run)(int argc, char **argv); /* argv[0] is the subcommand's name */
 };
@@ -25,7 +25,7 @@ extern const struct ebb_command ebb_command_doctor, ebb_command_record, ebb_comm
     ebb_command_serve, ebb_command_heap, ebb_command_allocs, ebb_command_threads, ebb_command_cpu,
     ebb_command_mutex, ebb_command_block, ebb_command_goroutine, ebb_command_ps, ebb_command_top,
     ebb_command_tree, ebb_command_peek, ebb_command_list, ebb_command_diff, ebb_command_flame,
-    ebb_command_maps;
+    ebb_command_maps, ebb_command_lab;
 
 /* Shared by subcommands (common.c). */
 
