@@ -214,6 +214,28 @@ static void keys_are_the_maps_when_its_table_is_missed(void **state)
     }
 }
 
+/* Go 1.19 shows no function where a slice grows; its arrays of growing size do, each made once, also
+ * when the newest is none of the sampled blocks. */
+static void slices_are_known_by_their_arrays(void **state)
+{
+    static const char site[] = "main.(*exporter).add#23 < main.work#28 < runtime.goexit";
+    for (unsigned seed = 0; seed < SEEDS; seed++) {
+        struct sim sim;
+        service_start(&sim, seed);
+        double size = 1e6, next = 4;
+        do {
+            malloc_of(&sim, "fmt.Sprintf < main.(*exporter).add#22 < main.work#28 < runtime.goexit",
+                      416, 3000 * TICK, NEVER);
+            if (sim.now >= next && next < 20) {
+                malloc_of(&sim, site, (uint64_t)size, 1, next * 1.4);
+                size *= 1.4;
+                next *= 1.4;
+            }
+        } while (sim_advance(&sim, TICK));
+        expect(&sim, seed, "growing-slice", "main.(*exporter).add");
+    }
+}
+
 /* A large Swiss map: tables of 1024 entries that split in two, all at about the same time, so that
  * little comes between two doublings. */
 static void tables_split_in_stairs(void **state)
@@ -509,6 +531,7 @@ int test_go(void)
         cmocka_unit_test(inner_maps_may_double_together),
         cmocka_unit_test(few_samples_of_small_maps_are_many_maps),
         cmocka_unit_test(keys_are_the_maps_when_its_table_is_missed),
+        cmocka_unit_test(slices_are_known_by_their_arrays),
         cmocka_unit_test(tables_split_in_stairs),
         cmocka_unit_test(collections_that_go_otherwise_hide_no_leak),
         cmocka_unit_test(replacement_at_random_is_no_growth),

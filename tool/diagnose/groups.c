@@ -247,6 +247,18 @@ static void move_to_inserter(const struct ebb_study *study, struct ebb_group *gr
     }
 }
 
+/* What the largest of a group's tables took at any look: the newest may not have been sampled. */
+static double largest_seen(const struct ebb_study *study, const struct ebb_group *group)
+{
+    double most = 0;
+    for (size_t i = 0; i < group->series_count; i++) {
+        const struct ebb_series *series = &study->evidence->series.items[group->series[i]];
+        for (size_t k = 0; k < series->points.len && study->tracks[group->series[i]].table; k++)
+            most = fmax(most, series->points.items[k].live_bytes);
+    }
+    return most;
+}
+
 static void describe(const struct ebb_study *study, struct ebb_group *group)
 {
     uint32_t series = heaviest_series(study, group);
@@ -279,8 +291,7 @@ static void describe(const struct ebb_study *study, struct ebb_group *group)
     }
     /* A map would be seen; what grows like this in Go 1.19 without being seen is a slice. */
     if (study->program.go && !group->container && study->runtime_shown) {
-        const struct ebb_track *table = largest_table(study, group, &series);
-        if (table && kept_bytes(table) > 0.02 * all)
+        if (largest_seen(study, group) > 0.02 * all)
             group->container = &ebb_go_slice;
     }
     if (!group->container && group->place.interpreter) {
