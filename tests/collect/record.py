@@ -114,6 +114,8 @@ def same_verdict(mode, pattern):
                         if SERVICE in line and pathlib.Path(f"/proc/{line.split()[0]}").exists()]
             return child
         wait_for(started)
+        if not pattern:
+            time.sleep(6)  # it fills up to its bounds first
         recorder = subprocess.Popen(
             [EBB, "record", "--store", store, "--every", "0.5", "--for", "8", str(child[0])],
             stderr=subprocess.PIPE)
