@@ -2,7 +2,7 @@
 // end, which never comes.
 //
 // expect: growing-slice
-// quick: 8
+// quick: 16
 package main
 
 import (
