@@ -167,9 +167,10 @@ uint64_t ebb__now_ns(void);
 #define EBB__API                 static inline __attribute__((unused))
 #define EBB__COLD                __attribute__((noinline, unused))
 
-/* Whether a type may hold pointers: it is one, a struct, or a union (GCC's type classes). */
-#define EBB__REFERS(type)                                                                          \
-    (__builtin_classify_type(*(type *)0) == 5 || __builtin_classify_type(*(type *)0) >= 12)
+/* Whether something may hold pointers: it is one, a struct, or a union (GCC's classes of types). Does
+ * not read it. */
+#define EBB__REFERS(what)                                                                          \
+    (__builtin_classify_type(what) == 5 || __builtin_classify_type(what) >= 12)
 
 static inline uint64_t ebb__reverse_bits(uint64_t word)
 {

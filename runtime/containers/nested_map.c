@@ -1,84 +1,14 @@
 /* See ebb/nested_map.h and ebb/impl/nested.h. */
-#include <ebb/nested_map.h>
-
 #include "../log.h"
+#include "level.h"
 
 #include <time.h>
-
-/* ---- tables of references ----
- *
- * What a reference points to is read only to compare keys whose whole hashes agree. So tables split
- * and merge without touching inner maps and entries, and a walk may hold references to what is
- * gone. */
-
-struct ebb__nothing {
-};
-
-static inline bool refs_equal(const struct ebb__refs *refs, struct ebb__ref a, struct ebb__ref b)
-{
-    const struct ebb__level *level = (const struct ebb__level *)refs; /* its first member */
-    return a.hash == b.hash && level->equal(a.key, b.key);
-}
-
-#define EBB_MAP_NAME              ebb__refs
-#define EBB_MAP_KEY               struct ebb__ref
-#define EBB_MAP_VALUE             struct ebb__nothing
-#define EBB_MAP_HASH(ref, seed)   ((ref).hash)
-#define EBB__MAP_EQUAL(map, a, b) refs_equal(map, a, b)
-#define EBB_MAP_SAME(a, b)        ((a).key == (b).key)
-#define EBB__MAP_DECLARED
-#include <ebb/map.h>
 
 enum {
     DEFAULT_INNER_LEN = 1000,
     DEFAULT_TTL_MS = 30 * 60 * 1000,
     AT_A_TIME = 16, /* entries that a call frees of inner maps that are gone */
-    LOOSE = 4,      /* a table is too large when so many times its entries would fit */
 };
-
-static const struct ebb__refs *refs_of(const struct ebb__level *level)
-{
-    return &level->refs;
-}
-
-static size_t count(const struct ebb__level *level)
-{
-    return level->refs.table.count;
-}
-
-static size_t table_bytes(const struct ebb__level *level)
-{
-    return ebb__table_bytes(&level->refs.table, &ebb__refs__layout);
-}
-
-/* The key that a table refers to and that is like the one given; NULL: there is none. */
-static const void *find_key(const struct ebb__level *level, struct ebb__ref ref)
-{
-    struct ebb__refs__place place;
-    if (!ebb__refs__find(refs_of(level), ref, ref.hash, &place))
-        return NULL;
-    return ebb__refs__key_at(refs_of(level), &place)->key;
-}
-
-/* Whether a table still has this very reference; reads nothing of what it refers to. */
-static bool holds(const struct ebb__level *level, struct ebb__ref ref)
-{
-    struct ebb__refs__place place;
-    return ebb__refs__find_key(refs_of(level), ref, true, ref.hash, &place);
-}
-
-static void remove_ref(struct ebb__level *level, struct ebb__ref ref)
-{
-    struct ebb__refs__place place;
-    if (ebb__refs__find_key(refs_of(level), ref, true, ref.hash, &place))
-        ebb__refs__remove(&level->refs, &place);
-}
-
-static int add_ref(struct ebb__level *level, struct ebb__ref ref)
-{
-    bool inserted;
-    return ebb__refs__emplace(&level->refs, ref, &inserted) ? 0 : -ENOMEM;
-}
 
 /* ---- inner maps and entries in memory ---- */
 
@@ -197,7 +127,7 @@ static struct ebb__inner *new_inner(struct ebb__nested *nested, struct ebb__ref 
 /* Its entries are freed already, or were never there. */
 static void free_inner(struct ebb__nested *nested, struct ebb__inner *inner)
 {
-    ebb__table_free(&inner->level.refs.table, &ebb__refs__layout);
+    ebb__level_free(&inner->level);
     release(nested, inner, inner_block(nested, outer_key(nested, inner)));
 }
 
@@ -260,7 +190,7 @@ static void charge(struct ebb__nested *nested, struct ebb__inner *inner, size_t 
 
 static void charge_table(struct ebb__nested *nested, struct ebb__inner *inner)
 {
-    size_t bytes = table_bytes(&inner->level);
+    size_t bytes = ebb__level_bytes(&inner->level);
     charge(nested, inner, bytes, inner->table_bytes);
     inner->table_bytes = bytes;
 }
@@ -273,14 +203,14 @@ static size_t entry_cost(const struct ebb__nested *nested, const struct ebb__ent
 
 size_t ebb__nested_bytes(const struct ebb__nested *nested)
 {
-    return nested->bytes + table_bytes(&nested->level);
+    return nested->bytes + ebb__level_bytes(&nested->level);
 }
 
 /* What the smallest inner map with one entry would cost. */
 static size_t cost_alone(const struct ebb__nested *nested, struct ebb__ref outer,
                          struct ebb__ref inner, size_t value_bytes)
 {
-    const size_t slot = ebb__refs__layout.bucket_bytes / EBB__GROUP;
+    const size_t slot = sizeof(struct ebb__ref);
     size_t table = EBB__FIRST_SLOTS * slot + 2 * EBB__GROUP + sizeof(void *);
     size_t blocks = cost(inner_block(nested, outer.key)) + cost(entry_block(nested, inner.key));
     return value_bytes > SIZE_MAX - table - blocks ? SIZE_MAX : table + blocks + value_bytes;
@@ -291,9 +221,9 @@ static size_t cost_alone(const struct ebb__nested *nested, struct ebb__ref outer
 /* Takes an inner map out; it is then the caller's. */
 static void detach(struct ebb__nested *nested, struct ebb__inner *inner)
 {
-    remove_ref(&nested->level, outer_ref(nested, inner));
+    ebb__level_remove(&nested->level, outer_ref(nested, inner));
     UNLINK(nested, inner);
-    nested->len -= count(&inner->level);
+    nested->len -= ebb__level_len(&inner->level);
     nested->detached++;
 }
 
@@ -352,7 +282,7 @@ static void tidy(struct ebb__nested *nested, uint64_t now)
 static void remove_entry(struct ebb__nested *nested, struct ebb__inner *inner,
                          struct ebb__entry *entry, void *taken, size_t value_size)
 {
-    remove_ref(&inner->level, inner_ref(nested, entry));
+    ebb__level_remove(&inner->level, inner_ref(nested, entry));
     UNLINK(inner, entry);
     nested->len--;
     charge(nested, inner, 0, entry_cost(nested, entry));
@@ -366,28 +296,13 @@ static void remove_entry(struct ebb__nested *nested, struct ebb__inner *inner,
 
 static void free_when_empty(struct ebb__nested *nested, struct ebb__inner *inner)
 {
-    if (count(&inner->level) > 0)
+    if (ebb__level_len(&inner->level) > 0)
         return;
     detach(nested, inner);
     free_part(nested, inner, 0);
 }
 
 /* ---- keeping within bounds ---- */
-
-static bool is_loose(const struct ebb__level *level)
-{
-    size_t buckets = ebb__table_buckets(&level->refs.table);
-    return buckets > 1 && count(level) * LOOSE < buckets * EBB__MAX_LOAD;
-}
-
-/* Gives back what a table holds for entries that are gone; false: there was nothing to be had. */
-static bool tighten(struct ebb__level *level)
-{
-    size_t before = table_bytes(level);
-    if (is_loose(level))
-        ebb__refs_compact(&level->refs);
-    return table_bytes(level) < before;
-}
 
 static void evict_entry(struct ebb__nested *nested, struct ebb__inner *inner)
 {
@@ -398,10 +313,10 @@ static void evict_entry(struct ebb__nested *nested, struct ebb__inner *inner)
 /* Makes an inner map keep its limits; its newest entry stays. */
 static void bound_inner(struct ebb__nested *nested, struct ebb__inner *inner)
 {
-    while (count(&inner->level) > nested->max_inner_len)
+    while (ebb__level_len(&inner->level) > nested->max_inner_len)
         evict_entry(nested, inner);
     while (inner->bytes > nested->max_inner_bytes) {
-        if (tighten(&inner->level))
+        if (ebb__level_tighten(&inner->level))
             charge_table(nested, inner);
         else if (inner->oldest != inner->newest)
             evict_entry(nested, inner);
@@ -420,9 +335,9 @@ static void bound_all(struct ebb__nested *nested)
         } else if (nested->oldest != inner) {
             nested->evicted_inner_maps++;
             let_die(nested, nested->oldest);
-        } else if (tighten(&nested->level)) {
+        } else if (ebb__level_tighten(&nested->level)) {
             continue;
-        } else if (tighten(&inner->level)) {
+        } else if (ebb__level_tighten(&inner->level)) {
             charge_table(nested, inner);
         } else if (inner->oldest != inner->newest) {
             evict_entry(nested, inner);
@@ -439,7 +354,7 @@ static void warn(const struct ebb__nested *nested, const struct ebb__inner *inne
     const struct ebb_nested_warning warning = {
         .name = nested->level.refs.table.name,
         .outer = inner ? outer_key(nested, inner) : NULL,
-        .len = inner ? count(&inner->level) : nested->len,
+        .len = inner ? ebb__level_len(&inner->level) : nested->len,
         .bytes = inner ? inner->bytes : ebb__nested_bytes(nested),
     };
     if (nested->warn) {
@@ -467,9 +382,10 @@ static size_t doubled(size_t reached)
 
 static void warn_when_due(struct ebb__nested *nested, struct ebb__inner *inner)
 {
-    if (count(&inner->level) >= inner->warn_len_at || inner->bytes >= inner->warn_bytes_at) {
-        if (count(&inner->level) >= inner->warn_len_at)
-            inner->warn_len_at = doubled(count(&inner->level));
+    if (ebb__level_len(&inner->level) >= inner->warn_len_at ||
+        inner->bytes >= inner->warn_bytes_at) {
+        if (ebb__level_len(&inner->level) >= inner->warn_len_at)
+            inner->warn_len_at = doubled(ebb__level_len(&inner->level));
         if (inner->bytes >= inner->warn_bytes_at)
             inner->warn_bytes_at = doubled(inner->bytes);
         warn(nested, inner);
@@ -488,14 +404,14 @@ static void warn_when_due(struct ebb__nested *nested, struct ebb__inner *inner)
 /* The inner map of a key, expired or not. */
 static struct ebb__inner *find_any_inner(const struct ebb__nested *nested, struct ebb__ref outer)
 {
-    const char *key = find_key(&nested->level, outer);
+    const char *key = ebb__level_find(&nested->level, outer);
     return key ? (struct ebb__inner *)(key - nested->type->outer_at) : NULL;
 }
 
 static struct ebb__entry *find_entry(const struct ebb__nested *nested,
                                      const struct ebb__inner *inner, struct ebb__ref ref)
 {
-    const char *key = find_key(&inner->level, ref);
+    const char *key = ebb__level_find(&inner->level, ref);
     return key ? (struct ebb__entry *)(key - nested->type->inner_at) : NULL;
 }
 
@@ -546,7 +462,7 @@ void *ebb__nested_get(struct ebb__nested *nested, struct ebb__ref outer, struct 
 /* Makes a fresh inner map findable; -ENOMEM: it is not. */
 static int attach(struct ebb__nested *nested, struct ebb__inner *inner)
 {
-    if (add_ref(&nested->level, outer_ref(nested, inner)) < 0)
+    if (ebb__level_add(&nested->level, outer_ref(nested, inner)) < 0)
         return -ENOMEM;
     PUSH(nested, inner);
     nested->bytes += inner->bytes;
@@ -561,14 +477,14 @@ static struct ebb__entry *add_entry(struct ebb__nested *nested, struct ebb__inne
 {
     struct ebb__inner *into = *map ? *map : new_inner(nested, outer);
     struct ebb__entry *entry = into ? new_entry(nested, inner) : NULL;
-    if (entry && add_ref(&into->level, inner_ref(nested, entry)) == 0) {
+    if (entry && ebb__level_add(&into->level, inner_ref(nested, entry)) == 0) {
         if (*map || attach(nested, into) == 0) {
             PUSH(into, entry);
             nested->len++;
             *map = into;
             return entry;
         }
-        remove_ref(&into->level, inner_ref(nested, entry));
+        ebb__level_remove(&into->level, inner_ref(nested, entry));
     }
     if (entry)
         free_entry(nested, entry);
@@ -579,29 +495,24 @@ static struct ebb__entry *add_entry(struct ebb__nested *nested, struct ebb__inne
     return NULL;
 }
 
-void *ebb__nested_place(struct ebb__nested *nested, struct ebb__ref outer, struct ebb__ref inner,
-                        size_t value_bytes, bool replaces, bool *inserted, int *status)
+int ebb__nested_place(struct ebb__nested *nested, struct ebb__ref outer, struct ebb__ref inner,
+                      size_t value_bytes, bool replaces, void **place, bool *inserted)
 {
     uint64_t now = now_ms(nested);
     struct ebb__inner *map = find_inner(nested, outer, now);
     struct ebb__entry *entry = map ? find_entry(nested, map, inner) : NULL;
     *inserted = false;
-    *status = 0;
     size_t alone = cost_alone(nested, outer, inner, value_bytes);
-    if ((!entry || replaces) && (alone > nested->max_inner_bytes || alone > nested->max_bytes)) {
-        *status = -E2BIG;
-        return NULL;
-    }
+    if ((!entry || replaces) && (alone > nested->max_inner_bytes || alone > nested->max_bytes))
+        return -E2BIG;
     if (entry) {
         use_entry(map, entry);
         if (replaces)
             charge(nested, map, value_bytes, nested->type->value_bytes(value_of(nested, entry)));
     } else {
         entry = add_entry(nested, &map, outer, inner);
-        if (!entry) {
-            *status = -ENOMEM;
-            return NULL;
-        }
+        if (!entry)
+            return -ENOMEM;
         *inserted = true;
         charge(nested, map, cost(entry_block(nested, inner.key)) + value_bytes, 0);
         charge_table(nested, map);
@@ -611,7 +522,8 @@ void *ebb__nested_place(struct ebb__nested *nested, struct ebb__ref outer, struc
     tidy(nested, now); /* not earlier: the keys given may be those of what goes */
     bound_all(nested);
     warn_when_due(nested, map);
-    return value_of(nested, entry);
+    *place = value_of(nested, entry);
+    return 0;
 }
 
 /* ---- deleting ---- */
@@ -645,7 +557,7 @@ bool ebb__nested_delete_inner(struct ebb__nested *nested, struct ebb__ref outer)
 void ebb__nested_clear(struct ebb__nested *nested, enum ebb_clear what)
 {
     nested->detached++;
-    ebb__refs_clear(&nested->level.refs, what);
+    ebb__level_clear(&nested->level, what);
     while (nested->newest) {
         struct ebb__inner *inner = nested->newest;
         UNLINK(nested, inner);
@@ -662,7 +574,7 @@ bool ebb__nested_maintain(struct ebb__nested *nested, uint64_t budget_ns)
     do {
         if (nested->dying)
             free_some(nested, AT_A_TIME);
-        else if (!expire_oldest(nested, now) && !ebb__refs_maintain(&nested->level.refs, 0))
+        else if (!expire_oldest(nested, now) && !ebb__level_maintain(&nested->level))
             return false;
     } while (ebb__now_ns() - begun < budget_ns);
     return true;
@@ -677,13 +589,13 @@ static void enter(struct ebb__nested_walk *walk, struct ebb__inner *inner)
     walk->outer = outer_ref(walk->nested, inner);
     walk->serial = inner->serial;
     walk->detached = walk->nested->detached;
-    walk->entries = ebb__refs_iter_begin(&inner->level.refs);
+    walk->entries = ebb__level_walk(&inner->level);
 }
 
 static void leave(struct ebb__nested_walk *walk)
 {
     if (walk->inside)
-        ebb__refs_iter_end(&walk->entries);
+        ebb__level_walk_end(&walk->entries);
     walk->inside = false;
 }
 
@@ -693,7 +605,8 @@ static bool is_attached(struct ebb__nested_walk *walk)
     const struct ebb__nested *nested = walk->nested;
     if (walk->detached != nested->detached) {
         /* Another one may be where it was, with the same key. */
-        if (!holds(&nested->level, walk->outer) || walk->inner_map->serial != walk->serial)
+        if (!ebb__level_holds(&nested->level, walk->outer) ||
+            walk->inner_map->serial != walk->serial)
             return false;
         walk->detached = nested->detached;
     }
@@ -705,7 +618,7 @@ struct ebb__nested_walk ebb__nested_walk_begin(struct ebb__nested *nested,
                                                struct ebb__ref outer)
 {
     struct ebb__nested_walk walk = {.nested = nested, .levels = levels};
-    walk.inner_maps = ebb__refs_iter_begin(&nested->level.refs);
+    walk.inner_maps = ebb__level_walk(&nested->level);
     struct ebb__inner *inner = levels == EBB__ONE_INNER
                                    ? (struct ebb__inner *)ebb__nested_find_inner(nested, outer)
                                    : NULL;
@@ -717,7 +630,7 @@ struct ebb__nested_walk ebb__nested_walk_begin(struct ebb__nested *nested,
 /* Goes on to the next entry of the inner map the walk is in; false: there is none. */
 static bool next_inside(struct ebb__nested_walk *walk)
 {
-    if (walk->inside && is_attached(walk) && ebb__refs_iter_next(&walk->entries)) {
+    if (walk->inside && is_attached(walk) && ebb__level_walk_next(&walk->entries)) {
         walk->inner = *walk->entries.key;
         walk->entry =
             (struct ebb__entry *)((const char *)walk->inner.key - walk->nested->type->inner_at);
@@ -735,7 +648,7 @@ bool ebb__nested_walk_next(struct ebb__nested_walk *walk)
         if (walk->levels != EBB__OUTER_LEVEL && next_inside(walk))
             return true;
         leave(walk);
-        if (walk->levels == EBB__ONE_INNER || !ebb__refs_iter_next(&walk->inner_maps))
+        if (walk->levels == EBB__ONE_INNER || !ebb__level_walk_next(&walk->inner_maps))
             return false;
         struct ebb__inner *inner =
             (struct ebb__inner *)((const char *)walk->inner_maps.key->key - nested->type->outer_at);
@@ -758,7 +671,7 @@ bool ebb__nested_walk_delete(struct ebb__nested_walk *walk)
         free_part(nested, inner, SIZE_MAX);
         return true;
     }
-    if (!walk->entry || !holds(&inner->level, walk->inner))
+    if (!walk->entry || !ebb__level_holds(&inner->level, walk->inner))
         return false;
     remove_entry(nested, inner, walk->entry, NULL, 0);
     walk->entry = NULL;
@@ -769,7 +682,7 @@ bool ebb__nested_walk_delete(struct ebb__nested_walk *walk)
 void ebb__nested_walk_end(struct ebb__nested_walk *walk)
 {
     leave(walk);
-    ebb__refs_iter_end(&walk->inner_maps);
+    ebb__level_walk_end(&walk->inner_maps);
 }
 
 /* ---- a nested map's life ---- */
@@ -825,7 +738,7 @@ struct ebb_nested_stats ebb__nested_stats(const struct ebb__nested *nested)
         dying += inner->bytes;
     return (struct ebb_nested_stats){
         .len = nested->len,
-        .inner_maps = count(&nested->level),
+        .inner_maps = ebb__level_len(&nested->level),
         .bytes = ebb__nested_bytes(nested),
         .dying_bytes = dying,
         .evicted_entries = nested->evicted_entries,

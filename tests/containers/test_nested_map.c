@@ -505,8 +505,9 @@ static void keeps_no_empty_inner_maps(void **unused)
             assert_true(texts_take(&map, ebb_str("a"), ebb_str("2"), &taken));
             drop_text(taken);
         } else {
-            ebb_nested_foreach (texts, it, &map)
+            ebb_nested_foreach (texts, it, &map) {
                 assert_true(texts_iter_delete(&it));
+            }
         }
         assert_int_equal(texts_inner_maps(&map), 0);
         assert_int_equal(texts_inner_len(&map, ebb_str("a")), 0);

@@ -80,8 +80,9 @@ static const struct ebb__layout M(__layout) = {
 #define SLOT_BYTES(map)           ((size_t)M(__slot_bytes))
 #define STACK_NODE(map)                                                                            \
     ((struct ebb__node *)__builtin_alloca_with_align(M(__node_bytes), 8 * M(__alignment)))
-#define KEY_BYTES(map)         sizeof(KEY)
-#define REFERS(map)            (EBB__REFERS(KEY) || EBB__REFERS(VALUE))
+#define KEY_BYTES(map) sizeof(KEY)
+#define REFERS(map)                                                                                \
+    (EBB__REFERS(*(KEY *)(map)->table.slots) || EBB__REFERS(*(VALUE *)(map)->table.slots))
 #define NEAR(it)               EBB__GROUP
 #define HASH(map, key)         EBB_MAP_HASH(key, (map)->table.seed)
 #define EQUAL(map, a, b)       EBB__MAP_EQUAL(map, a, b)
@@ -828,6 +829,8 @@ EBB__API struct M(_iter) M(_iter_begin)(struct EBB_MAP_NAME *map)
 {
     struct M(_iter) it;
     size_t buckets = ebb__table_buckets(&map->table);
+    it.key = NULL;
+    it.value = NULL;
     it.map = map;
     it.walk.cells = (size_t)1 << (63 - __builtin_clzll(buckets));
     it.walk.cell = it.walk.cells > 1 ? (size_t)ebb__random_seed() & (it.walk.cells - 1) : 0;

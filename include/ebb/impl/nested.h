@@ -33,7 +33,7 @@ struct ebb__ref {
     const void *key;
 };
 
-/* A set of references and a walk of it, as the template would declare them; nested_map.c makes the
+/* A set of references and a walk of it, as the template would declare them; level.c makes the
  * functions. */
 struct ebb__refs {
     struct ebb__table table;
@@ -128,11 +128,11 @@ void ebb__nested_clear(struct ebb__nested *nested, enum ebb_clear what);
 void *ebb__nested_get(struct ebb__nested *nested, struct ebb__ref outer, struct ebb__ref inner);
 const void *ebb__nested_peek(const struct ebb__nested *nested, struct ebb__ref outer,
                              struct ebb__ref inner);
-/* The place for a value that has `value_bytes` bytes beyond its size; `*status` tells why there is
- * none. A value that was there is still in it, and not dropped, when `inserted` says false. With
+/* Finds or makes the place for a value that has `value_bytes` bytes beyond its size. 0, -ENOMEM or
+ * -E2BIG. A value that was there is still in it, and not dropped, when `inserted` says false. With
  * `replaces` it is about to be replaced; otherwise it stays, and `value_bytes` counts for nothing. */
-void *ebb__nested_place(struct ebb__nested *nested, struct ebb__ref outer, struct ebb__ref inner,
-                        size_t value_bytes, bool replaces, bool *inserted, int *status);
+int ebb__nested_place(struct ebb__nested *nested, struct ebb__ref outer, struct ebb__ref inner,
+                      size_t value_bytes, bool replaces, void **place, bool *inserted);
 /* Deletes; with `taken` the value is copied there and not dropped. */
 bool ebb__nested_delete(struct ebb__nested *nested, struct ebb__ref outer, struct ebb__ref inner,
                         void *taken, size_t value_size);

@@ -169,26 +169,28 @@ EBB__API const N(_value_type) *
 EBB__API int N(_put)(struct EBB_NESTED_NAME *map, N(_outer_type) outer, N(_inner_type) inner,
                      N(_value_type) value)
 {
+    void *place;
     bool inserted;
-    int status;
-    N(_value_type) *place = (N(_value_type) *)ebb__nested_place(
-        &map->nested, N(__outer_ref)(map, &outer), N(__inner_ref)(map, &inner),
-        N(__value_bytes)(&value), true, &inserted, &status);
-    if (!place)
+    int status =
+        ebb__nested_place(&map->nested, N(__outer_ref)(map, &outer), N(__inner_ref)(map, &inner),
+                          N(__value_bytes)(&value), true, &place, &inserted);
+    if (status < 0)
         return status;
     if (!inserted)
         N(__drop_value)(place);
-    *place = value;
+    *(N(_value_type) *)place = value;
     return 0;
 }
 
 EBB__API struct N(_put_result) N(_get_or_put)(struct EBB_NESTED_NAME *map, N(_outer_type) outer,
                                               N(_inner_type) inner, N(_value_type) value)
 {
+    void *place = NULL;
     struct N(_put_result) result;
-    result.value = (N(_value_type) *)ebb__nested_place(
-        &map->nested, N(__outer_ref)(map, &outer), N(__inner_ref)(map, &inner),
-        N(__value_bytes)(&value), false, &result.inserted, &result.error);
+    result.error =
+        ebb__nested_place(&map->nested, N(__outer_ref)(map, &outer), N(__inner_ref)(map, &inner),
+                          N(__value_bytes)(&value), false, &place, &result.inserted);
+    result.value = (N(_value_type) *)place;
     if (result.inserted)
         *result.value = value;
     return result;
