@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -556,9 +557,12 @@ struct ebb_shard *ebb_writer_take_shard(struct ebb_writer *writer, uint32_t thre
         *ebb__link(writer, EBB_TABLE_SHARDS, index) = 1;
         shard->thread = thread;
         if (index >= table->used) {
-            const uint64_t *seed = ebb_writer_pointer((long)getauxval(AT_RANDOM));
-            shard->random = ebb_mix64((seed ? seed[0] : 0) ^ ebb_clock_ns() ^
-                                      ((uint64_t)writer->pid << 32) ^ ebb_mix64(index));
+            const void *secret = ebb_writer_pointer((long)getauxval(AT_RANDOM));
+            uint64_t seed = 0;
+            if (secret)
+                memcpy(&seed, secret, sizeof seed); /* it is not aligned */
+            shard->random =
+                ebb_mix64(seed ^ ebb_clock_ns() ^ ((uint64_t)writer->pid << 32) ^ ebb_mix64(index));
             int64_t distance = ebb_sampler_draw(&shard->random, writer->period);
             shard->drawn = (uint64_t)distance;
             shard->countdown = distance;
