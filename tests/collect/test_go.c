@@ -166,6 +166,51 @@ static void test_damaged_waits(void **state)
     }
 }
 
+/* Goroutines that all wait somewhere else, as text. The caller frees it. */
+static char *many_waits(size_t count, size_t *size)
+{
+    char *made = malloc(count * 120 + 1), *end = made;
+    assert_non_null(made);
+    for (size_t i = 0; i < count; i++)
+        end += sprintf(end,
+                       "goroutine %zu [select]:\nmain.wait(0x1)\n\t/src/shop/main.go:%zu +0x1d\n\n",
+                       i + 1, i + 1);
+    *size = (size_t)(end - made);
+    return made;
+}
+
+/* The processor time that it takes to count them. */
+static double time_of_waits(size_t count)
+{
+    struct ebb_profile *profile;
+    size_t size;
+    char *made = many_waits(count, &size);
+    assert_int_equal(ebb__go_waits_read(made, size, "text", &profile, NULL), 0);
+    struct ebb_ledger *ledger = ebb__ledger_new();
+    assert_non_null(ledger);
+    clock_t before = clock();
+    for (int again = 0; again < 3; again++)
+        assert_int_equal(ebb__ledger_add_waits(ledger, profile), 0);
+    double spent = (double)(clock() - before);
+    const struct ebb_evidence *evidence = ebb__ledger_evidence(ledger);
+    assert_int_equal(evidence->waits.len, count);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(evidence->waits.items[i].goroutines, 1);
+    ebb__ledger_free(ledger);
+    ebb_profile_free(profile);
+    free(made);
+    return spent;
+}
+
+/* Eight times as many take about eight times as long, not sixty-four times. */
+static void test_many_waits(void **state)
+{
+    (void)state;
+    double few = time_of_waits(10000), many = time_of_waits(80000);
+    print_message("8 times as many places take %.1f times as long\n", many / few);
+    assert_true(many < 32 * few);
+}
+
 /* ---- limits ---- */
 
 static void test_limits(void **state)
@@ -287,15 +332,11 @@ static void test_process(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_brackets_without_end),
-        cmocka_unit_test(test_waits),
-        cmocka_unit_test(test_no_waits),
-        cmocka_unit_test(test_damaged_waits),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_limit_of_profile),
-        cmocka_unit_test(test_listener),
-        cmocka_unit_test(test_process),
+        cmocka_unit_test(test_names),         cmocka_unit_test(test_brackets_without_end),
+        cmocka_unit_test(test_waits),         cmocka_unit_test(test_no_waits),
+        cmocka_unit_test(test_damaged_waits), cmocka_unit_test(test_many_waits),
+        cmocka_unit_test(test_limits),        cmocka_unit_test(test_limit_of_profile),
+        cmocka_unit_test(test_listener),      cmocka_unit_test(test_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

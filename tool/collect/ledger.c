@@ -31,7 +31,7 @@ struct span {
 struct ebb_ledger {
     struct ebb_evidence evidence;
     struct texts EBB_VEC(const char *) texts; /* interned, in the evidence's arena */
-    struct ebb_index text_index, stack_index, series_index;
+    struct ebb_index text_index, stack_index, series_index, wait_index;
     struct frames EBB_VEC(struct ebb_frame) frames;      /* of the profile that is being read */
     struct spans EBB_VEC(struct span) locations;         /* the same */
     struct stack_frames EBB_VEC(struct ebb_frame) stack; /* while it is put together */
@@ -465,6 +465,7 @@ void ebb__ledger_free(struct ebb_ledger *ledger)
     ebb_index_free(&ledger->text_index);
     ebb_index_free(&ledger->stack_index);
     ebb_index_free(&ledger->series_index);
+    ebb_index_free(&ledger->wait_index);
     ebb_vec_free(&ledger->frames);
     ebb_vec_free(&ledger->locations);
     ebb_vec_free(&ledger->stack);
@@ -598,7 +599,9 @@ static int add_wait(struct ebb_ledger *ledger, const struct ebb_profile *profile
         else if (strcmp(key, EBB_WAIT_MINUTES) == 0)
             wait.longest_s = 60 * (double)label->number;
     }
-    for (size_t i = 0; i < evidence->waits.len; i++) {
+    uint64_t hash = ebb_mix64(wait.stack ^ ebb_mix64((uintptr_t)wait.reason));
+    size_t probe = 0;
+    for (uint32_t i; (i = ebb_index_probe(&ledger->wait_index, hash, &probe)) != EBB_NONE;) {
         struct ebb_wait *known = &evidence->waits.items[i];
         if (known->stack != wait.stack || known->reason != wait.reason)
             continue;
@@ -606,7 +609,10 @@ static int add_wait(struct ebb_ledger *ledger, const struct ebb_profile *profile
         known->longest_s = fmax(known->longest_s, wait.longest_s);
         return 0;
     }
-    return ebb_vec_push(&evidence->waits, wait);
+    return ebb_vec_push(&evidence->waits, wait) < 0 ||
+                   ebb_index_add(&ledger->wait_index, hash, (uint32_t)evidence->waits.len - 1) < 0
+               ? -ENOMEM
+               : 0;
 }
 
 int ebb__ledger_add_waits(struct ebb_ledger *ledger, const struct ebb_profile *profile)
@@ -615,6 +621,7 @@ int ebb__ledger_add_waits(struct ebb_ledger *ledger, const struct ebb_profile *p
     if (column < 0 || read_locations(ledger, profile) < 0)
         return column < 0 ? -EINVAL : -ENOMEM;
     ledger->evidence.waits.len = 0;
+    ebb_index_free(&ledger->wait_index);
     for (size_t i = 0; i < profile->sample_count; i++)
         if (add_wait(ledger, profile, i, column) < 0)
             return -ENOMEM;
