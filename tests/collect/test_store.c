@@ -295,6 +295,24 @@ static void test_runs(void **state)
     assert_int_equal(ask(path, "SELECT count(*) FROM target"), 2);
 }
 
+/* Two recorders of one service: what the one took earlier may be stored later. */
+static void test_several_recorders(void **state)
+{
+    const char *path = scratch_text("%s/store", (char *)*state);
+    struct ebb_store *store = open_to(path, EBB_STORE_RECORD);
+    struct ebb_store_process service = process_of("http://shop", 0, 0);
+    int64_t run = add(store, &service, BEGINNING, 100);
+    assert_int_equal(add(store, &service, BEGINNING + 20 * SECOND, 120), run);
+    assert_int_equal(add(store, &service, BEGINNING + 10 * SECOND, 110), run);
+    /* At about the same moment, which came first is not known. */
+    assert_int_equal(add(store, &service, BEGINNING + 20 * SECOND + SECOND / 2, 119), run);
+    assert_int_equal(add(store, &service, BEGINNING + 30 * SECOND, 130), run);
+    /* One that counts less than before has restarted all the same. */
+    assert_int_not_equal(add(store, &service, BEGINNING + 40 * SECOND, 125), run);
+    ebb_store_close(store);
+    assert_int_equal(ask(path, "SELECT count(*) FROM run"), 2);
+}
+
 static void test_restarts(void **state)
 {
     const char *path = scratch_text("%s/store", (char *)*state);
@@ -786,15 +804,25 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_SCRATCH(test_round_trip),    IN_SCRATCH(test_since),
-        IN_SCRATCH(test_long_history),  IN_SCRATCH(test_runs),
-        IN_SCRATCH(test_restarts),      IN_SCRATCH(test_find),
-        IN_SCRATCH(test_prune),         IN_SCRATCH(test_prune_keeps_ends),
-        IN_SCRATCH(test_foreign_files), IN_SCRATCH(test_damaged_files),
-        IN_SCRATCH(test_hostile_rows),  IN_SCRATCH(test_programs_inside),
-        IN_SCRATCH(test_removed_file),  IN_SCRATCH(test_busy),
-        IN_SCRATCH(test_no_space),      IN_SCRATCH(test_full_disk),
-        IN_SCRATCH(test_read_only),     IN_SCRATCH(test_killed),
+        IN_SCRATCH(test_round_trip),
+        IN_SCRATCH(test_since),
+        IN_SCRATCH(test_long_history),
+        IN_SCRATCH(test_runs),
+        IN_SCRATCH(test_several_recorders),
+        IN_SCRATCH(test_restarts),
+        IN_SCRATCH(test_find),
+        IN_SCRATCH(test_prune),
+        IN_SCRATCH(test_prune_keeps_ends),
+        IN_SCRATCH(test_foreign_files),
+        IN_SCRATCH(test_damaged_files),
+        IN_SCRATCH(test_hostile_rows),
+        IN_SCRATCH(test_programs_inside),
+        IN_SCRATCH(test_removed_file),
+        IN_SCRATCH(test_busy),
+        IN_SCRATCH(test_no_space),
+        IN_SCRATCH(test_full_disk),
+        IN_SCRATCH(test_read_only),
+        IN_SCRATCH(test_killed),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
 }

@@ -30,6 +30,8 @@ enum {
 };
 
 static const int64_t HOUR_NS = 3600 * INT64_C(1000000000);
+/* Snapshots that lie closer may have been taken in another order than their times say. */
+static const int64_t ORDERED_NS = INT64_C(1000000000);
 static const int64_t SAME_START_NS = 2 * INT64_C(1000000000);
 
 static const char schema[] =
@@ -422,7 +424,7 @@ static int find_target(struct ebb_store *store, const struct ebb_store_process *
     return code;
 }
 
-/* Whether a snapshot with `allocs` in all may be one of this run: row of start, and newest count. */
+/* Whether a snapshot with `allocs` in all may be one of this run: row of start, and the count before. */
 static bool continues(sqlite3_stmt *row, const struct ebb_store_process *process, uint64_t allocs)
 {
     int64_t started = sqlite3_column_int64(row, 2);
@@ -436,25 +438,27 @@ static bool continues(sqlite3_stmt *row, const struct ebb_store_process *process
 /* The run that a snapshot continues, 0: none. Where it is not known when the process began, as of a
  * service elsewhere, only the newest one can go on: an older one that counted less is over. */
 static int find_run(struct ebb_store *store, int64_t target,
-                    const struct ebb_store_process *process, uint64_t allocs, int64_t *run,
-                    int64_t *life, struct ebb_error *error)
+                    const struct ebb_store_process *process,
+                    const struct ebb_store_snapshot *snapshot, int64_t *run, int64_t *life,
+                    struct ebb_error *error)
 {
     sqlite3_stmt *statement;
     int at = 0;
-    int code =
-        prepare(store,
-                "SELECT id, coalesce(life, id), started,"
-                " (SELECT allocs FROM snapshot WHERE run = run.id ORDER BY time DESC LIMIT 1)"
-                " FROM run WHERE target = ? AND pid = ? ORDER BY id DESC LIMIT ?",
-                &statement, error);
+    int code = prepare(store,
+                       "SELECT id, coalesce(life, id), started,"
+                       " (SELECT allocs FROM snapshot WHERE run = run.id AND time <= ?"
+                       "  ORDER BY time DESC LIMIT 1)"
+                       " FROM run WHERE target = ? AND pid = ? ORDER BY id DESC LIMIT ?",
+                       &statement, error);
     if (code < 0)
         return code;
+    bind_time(statement, &at, snapshot->time_ns - ORDERED_NS);
     bind_time(statement, &at, target);
     bind_time(statement, &at, process->pid);
     bind_time(statement, &at, process->started_ns > 0 ? CANDIDATES : 1);
     *run = 0;
     while (*run == 0 && (code = step(store, statement, error)) > 0)
-        if (continues(statement, process, allocs)) {
+        if (continues(statement, process, snapshot->totals.allocs)) {
             *run = sqlite3_column_int64(statement, 0);
             *life = sqlite3_column_int64(statement, 1);
         }
@@ -569,7 +573,7 @@ static int write_all(struct ebb_store *store, const struct ebb_store_process *pr
         return code;
     code = find_target(store, process, &target, error);
     if (code == 0)
-        code = find_run(store, target, process, snapshot->totals.allocs, run, life, error);
+        code = find_run(store, target, process, snapshot, run, life, error);
     if (code == 0)
         code = write_run(store, target, process, run, life, error);
     if (code == 0)

@@ -59,8 +59,9 @@ struct ebb_store_snapshot {
 };
 
 /* Stores one snapshot, in the run it continues: the newest of that target and pid whose start agrees
- * (to two seconds, where known) and whose count of allocations was not higher; else it begins one.
- * A second snapshot of the same moment replaces the first. `run` and `life` may be NULL. */
+ * (to two seconds, where known) and whose count of allocations was not higher a second or more before
+ * (several may record the same, and their snapshots need not come in order); else it begins one. A
+ * second snapshot of the same moment replaces the first. `run` and `life` may be NULL. */
 int ebb_store_add(struct ebb_store *store, const struct ebb_store_process *process,
                   const struct ebb_store_snapshot *snapshot, int64_t *run, int64_t *life,
                   struct ebb_error *error);
