@@ -1,8 +1,11 @@
-"""A Go service as its debug port shows it, made up: what it answers is decided by the test."""
+"""A Go service as its debug port shows it, made up: what it answers is decided by the test. As a program, fake_service.py
+PORT BLOCKS, it is a process of this machine that holds so many blocks already."""
 
 import gzip
 import http.server
+import pathlib
 import ssl
+import sys
 import threading
 import time
 
@@ -39,7 +42,8 @@ class Service:
 
     def __init__(self, **answers):
         self.growth, self.collects, self.blocks, self.cycles = 4, True, 10, 0
-        self.answers = {"/debug/pprof/" + name: answer for name, answer in answers.items()}
+        self.answers = {"/metrics" if name == "metrics" else "/debug/pprof/" + name: answer
+                        for name, answer in answers.items()}
         self.paths, self.headers, self.lock = [], [], threading.Lock()
         self.server = None
         self.before = None  # called with the handler before anything else; True: it has answered
@@ -138,3 +142,11 @@ class Service:
 def truncated_gzip(data):
     packed = gzip.compress(data)
     return packed[:len(packed) // 2]
+
+
+if __name__ == "__main__":
+    # The kernel ends the last argument with a NUL, which Go's handler does not send.
+    process = Service(cmdline=(200, pathlib.Path("/proc/self/cmdline").read_bytes()[:-1]))
+    process.blocks = process.cycles = int(sys.argv[2])
+    print(process.start(int(sys.argv[1])).url, flush=True)
+    sys.stdin.read()

@@ -17,7 +17,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "render"))
 from tap import Skip, check, main, run  # noqa: E402 pylint: disable=wrong-import-position
-from fake_service import Service, truncated_gzip  # noqa: E402 pylint: disable=wrong-import-position
+from fake_service import STATS, Service, truncated_gzip  # noqa: E402 pylint: disable=wrong-import-position
 
 EBB, PROGRAMS = os.path.abspath(sys.argv[1]), pathlib.Path(sys.argv[2]).resolve()
 SCRATCH = pathlib.Path(tempfile.mkdtemp())
@@ -42,6 +42,10 @@ def one_line(result, *parts, report=False):
     for part in parts:
         check(part in result.err, f"{part!r} is not in {result.err!r}")
     check(bool(result.out) == report, f"stdout: {result.out[:300]!r}")
+
+
+def stall(_):
+    time.sleep(60)
 
 
 def free_port():
@@ -93,10 +97,15 @@ def malformed_url():
             refused = ebb(*words, scheme + "me:secret@127.0.0.1:port/://")
             one_line(refused)
             check("secret" not in refused.err, refused.err)
+        one_line(ebb(*words, "http://me:secret%00@127.0.0.1:1"), "user or password", "%00")
     # Waiting makes no URL right.
     one_line(ebb("record", "--store", "unused.store", "http://127.0.0.1:port"), "write http://HOST:PORT")
     with Service() as service:
         check(doctor(service.url.replace("http", "HTTP")).returncode == 1, "HTTP:// is not http://")
+
+
+def zone_of_an_address():
+    one_line(ebb("top", f"http://[fe80::1%25lo]:{free_port()}"), "[fe80::1%25lo]")
 
 
 def escapes_in_answers():
@@ -212,6 +221,33 @@ def stall_midway():
         check(report["verdicts"] and report["caution"], "no verdict on what was seen, or no caution")
 
 
+def drip(handler):
+    handler.reply(200, b"x", {"Content-Length": "1000000"})
+    for _ in range(120):
+        time.sleep(0.5)
+        handler.wfile.write(b"xx")
+
+
+def too_slow():
+    with Service(heap=drip) as service:
+        started = time.monotonic()
+        one_line(doctor(service.url), "too slow", "bytes in 1")
+        check(time.monotonic() - started < 25, "it waited longer than 25 s")
+
+
+def fast_enough_for_ever():
+    """One that is slow, but not so slow that it counts as silent: in time the whole is too slow."""
+    def trickle(handler):
+        handler.reply(200, b"x", {"Content-Length": "10000000"})
+        for _ in range(600):
+            time.sleep(0.1)
+            handler.wfile.write(bytes(1000))
+    with Service(heap=trickle) as service:
+        started = time.monotonic()
+        one_line(doctor(service.url), "too slow", "bytes in 30 s")
+        check(time.monotonic() - started < 50, "it waited longer than 50 s")
+
+
 def interrupted_stall():
     with Raw(lambda connection: time.sleep(60)) as server:
         started = time.monotonic()
@@ -245,6 +281,12 @@ def truncated():
 def too_large():
     with Service(heap=(200, b"x", {"Content-Length": str(1 << 30)})) as service:
         one_line(doctor(service.url), "larger than 256 MiB")
+
+
+def many_headers():
+    for headers in ({"X": "y" * (5 << 20)}, {f"X-{i}": "y" * 1000 for i in range(5000)}):
+        with Service(heap=(200, b"x", headers)) as service:
+            one_line(doctor(service.url), "headers")
 
 
 def server_errors():
@@ -298,6 +340,50 @@ def early_restart():
                     service.cycles, service.blocks = -1, 1
         service.before = anew
         one_line(doctor(service.url), "restarted", "look again")
+
+
+METRICS = "process_resident_memory_bytes 1e7\nprocess_start_time_seconds {:.2f}\n"
+
+
+def restart_that_counts_more_elsewhere():
+    """The new process counts on where the old one ended: only its start tells."""
+    started = time.monotonic()
+    began = time.time()
+
+    def metrics(_):
+        return 200, METRICS.format(began - 100 if time.monotonic() - started < 2 else began + 5).encode()
+    with Service(metrics=metrics) as service:
+        result = doctor("--json", service.url, window="6s")
+    one_line(result, "restarted after", "seen before is reported", report=True)
+    check(json.loads(result.out)["ended"] == "restarted", result.out)
+
+
+def restart_that_counts_more_here():
+    port = free_port()
+
+    def start(blocks):
+        process = subprocess.Popen([sys.executable, pathlib.Path(__file__).parent / "fake_service.py", str(port), blocks],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        check(process.stdout.readline().startswith("http"), "no service")
+        return process
+    processes = [start("10")]
+
+    def change():
+        time.sleep(3.5)
+        processes[0].kill()
+        processes[0].wait()
+        processes.append(start("10000"))
+    changing = threading.Thread(target=change)
+    changing.start()
+    try:
+        result = doctor("--json", f"http://127.0.0.1:{port}", window="9s")
+    finally:
+        changing.join()
+        for process in processes:
+            process.kill()
+            process.communicate()
+    one_line(result, "restarted after", "seen before is reported", report=True)
+    check(json.loads(result.out)["pid"] == processes[0].pid, "the process was not found")
 
 
 def death():
@@ -369,6 +455,95 @@ def without_symbol():
         check(report["verdicts"][0]["site"]["line"] == 42, f"{report['verdicts'][0]['site']}")
 
 
+def busy_symbols_are_asked_again():
+    asked = []
+
+    def answer(handler):
+        asked.append(1)
+        handler.reply(*((503, b"busy\n") if len(asked) == 1 else (200, service.symbol(handler.path.partition("?")[2]))))
+    with Service(symbol=answer) as service:
+        report = verdict(doctor("--json", service.url))
+        check(report["verdicts"][0]["stack"][0]["function"] == "runtime.mallocgc", f"{report['verdicts'][0]['stack']}")
+        check(len(asked) == 2 and not report["caution"], f"asked {len(asked)} times, {report['caution']}")
+
+
+def symbols_that_fail():
+    for answer, most in (((503, b"busy\n"), 3), (stall, 1)):
+        with Service(symbol=answer) as service:
+            report = verdict(doctor("--json", service.url))
+            check("did not name all its addresses" in report["caution"] and "missing" not in report["caution"],
+                  report["caution"])
+            check(report["verdicts"][0]["site"]["line"] == 42, f"{report['verdicts'][0]['site']}")
+            asked = [path for path in service.paths if "/symbol" in path]
+            check(len(asked) <= most, f"asked {len(asked)} times")
+
+
+def symbols_without_end():
+    """Ever new addresses: names are asked for up to a number, and for a time."""
+    looks = []
+
+    def heap(_):
+        looks.append(1)
+        first, count, live = 0x500000 + (len(looks) << 24), 60000, len(looks) << 20
+        numbers = {"live": live, "total": live, "sys": live, "mallocs": live, "next": live, "cycles": len(looks),
+                   "last": time.time_ns()}
+        return 200, ("heap profile: 1: 2 [3: 4] @ heap/1048576\n"
+                     + "".join(f"1: 8 [1: 8] @ {first + i:#x}\n" for i in range(count)) + STATS.format(**numbers)).encode()
+    with Service(heap=heap) as service:
+        result = doctor("--json", service.url, window="4s")
+        check(result.returncode in (0, 1), f"status {result.returncode}: {result.err}")
+        asked = [path for path in service.paths if "/symbol" in path]
+        check(len(asked) <= (1 << 17) // 150 + 1, f"names were asked for {len(asked)} times")
+        check("did not name all its addresses" in json.loads(result.out)["caution"], json.loads(result.out)["caution"])
+
+    def slow(handler):
+        time.sleep(2)
+        handler.reply(200, b"num_symbols: 1\n")
+    with Service(heap=heap, symbol=slow) as service:
+        started = time.monotonic()
+        check(ebb("heap", service.url, "-o", "slow.pb.gz").returncode == 0, "ebb heap")
+        check(time.monotonic() - started < 30, "names took longer than 30 s")
+
+
+def extras_that_fail():
+    """Whatever is wrong with what lies beside the heap: the heap is judged."""
+    names = ("goroutine", "mutex", "block", "profile", "cmdline", "metrics")
+    heap = b"heap profile: 1: 2 [3: 4] @ heap/1048576\n"
+    for answer in ((200, b"\x1f\x8b\x08nonsense"), (200, b"\xff" * 100), (200, heap), (500, b"out of order\n"),
+                   (404, b"none\n"), (200, truncated_gzip(heap), {"Content-Encoding": "gzip"}), (200, b"")):
+        with Service(**{name: answer for name in names}) as service:
+            report = verdict(doctor("--json", service.url, window="2s"))
+            check(report["verdicts"][0]["site"]["line"] == 42, f"{report['verdicts'][0]['site']}")
+            if answer[1] == b"":
+                check("goroutines could not be read" in report["caution"], report["caution"])
+
+
+def extras_that_stall():
+    with Service(**{name: stall for name in ("mutex", "block", "profile")}) as service:
+        started = time.monotonic()
+        report = verdict(doctor("--json", service.url))
+        check("what waited for locks is unknown" in report["caution"], report["caution"])
+        check(time.monotonic() - started < 15, "it took longer than 15 s")
+    names = ("goroutine", "mutex", "block", "profile", "cmdline", "metrics")
+    with Service(**{name: stall for name in names}) as service:
+        started = time.monotonic()
+        # It grows by the clock, whether it is asked or not.
+        service.growth = 0
+        service.before = lambda _: setattr(service, "blocks", 10 + int(20 * (time.monotonic() - started)))
+        report = verdict(doctor("--json", service.url, window="8s"))
+        check("goroutines could not be read" in report["caution"], report["caution"])
+        check(time.monotonic() - started < 40, "it took longer than 40 s")
+    with Service(**{name: stall for name in ("mutex", "block")}) as service:
+        with subprocess.Popen([EBB, "doctor", "--json", service.url], env=ENVIRONMENT, stdout=subprocess.PIPE) as process:
+            time.sleep(4)
+            started = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            report = json.loads(process.stdout.read())
+            process.wait()
+        check(time.monotonic() - started < 10, "Ctrl-C took longer than 10 s")
+        check(report["snapshots"] >= 2, "nothing was seen")
+
+
 def collections_are_asked_for():
     for words in ([], ["--no-gc"]):
         with Service() as service:
@@ -428,6 +603,15 @@ def addresses():
         service.answer = lambda handler, answer=service.answer: (
             below(handler) or (setattr(service, "before", None), answer(handler)))
         check(doctor(service.url + "/base", window="1s").returncode in (0, 1), "the base path")
+
+
+def profiles_of_its_own():
+    with Service(mine=(200, b"mine profile: total 3\n2 @ 0x405001\n#\t0x405000\tmain.keep+0x1\t/src/main.go:7\n\n"
+                            b"1 @ 0x406001\n#\t0x406000\tmain.hold+0x1\t/src/main.go:9\n")) as service:
+        one_line(ebb("top", service.url + "/debug/pprof/nonesuch"), "has no nonesuch profile")
+        one_line(ebb("top", service.url + "/debug/pprof/trace?seconds=1"), "is no profile")
+        top = ebb("top", service.url + "/debug/pprof/mine?debug=1")
+        check(top.returncode == 0 and "main.keep" in top.out, top.err)
 
 
 def several():
@@ -528,6 +712,7 @@ CASES = [
     ("nobody listens", nobody_listens),
     ("an unknown host", unknown_host),
     ("a malformed URL", malformed_url),
+    ("the zone of an address", zone_of_an_address),
     ("what a server sends does not act on the terminal", escapes_in_answers),
     ("a server without pprof", without_pprof),
     ("a server that answers everything with a web page", web_page_everywhere),
@@ -536,15 +721,20 @@ CASES = [
     ("TLS", tls),
     ("a stall at once", stall_at_once),
     ("a stall midway: what was seen is reported", stall_midway),
+    ("an answer that drips", too_slow),
+    ("an answer that trickles", fast_enough_for_ever),
     ("Ctrl-C while it stalls", interrupted_stall),
     ("an answer that is cut off", cut_off),
     ("a truncated gzip", truncated),
     ("an answer that is too large", too_large),
+    ("headers without end", many_headers),
     ("an error of the server", server_errors),
     ("a failure that lasts: what was seen is reported", long_failure_midway),
     ("a failure that passes is forgiven", short_failure_is_forgiven),
     ("a restart: what was seen is reported", restart),
     ("a restart that comes early", early_restart),
+    ("a restart elsewhere that counts more", restart_that_counts_more_elsewhere),
+    ("a restart here that counts more", restart_that_counts_more_here),
     ("a service that dies is judged", death),
     ("credentials", credentials),
     ("credentials stay with their host", credentials_stay_with_their_host),
@@ -552,10 +742,16 @@ CASES = [
     ("a service that was busy is asked for goroutines again", busy_goroutines_are_asked_again),
     ("the service names its addresses, once", names_come_from_the_service),
     ("a service that names no addresses", without_symbol),
+    ("a service that was busy is asked for names again", busy_symbols_are_asked_again),
+    ("names that do not come", symbols_that_fail),
+    ("names without end", symbols_without_end),
+    ("what lies beside the heap fails", extras_that_fail),
+    ("what lies beside the heap stalls", extras_that_stall),
     ("collections are asked for, or not", collections_are_asked_for),
     ("collections that come are enough", collections_that_come_are_enough),
     ("processor profiles fill the window", processor_profiles_fill_the_window),
     ("every address of a service will do", addresses),
+    ("profiles of its own", profiles_of_its_own),
     ("several services", several),
     ("options are checked", options_are_checked),
     ("saved heaps are judged like live ones", saved_series),

@@ -9,7 +9,10 @@
  *                       that it is known when time went where; with pauses in a very long window
  *     mutex, block      at both ends of the window: what they gained is the window's
  *     goroutine?debug=2 at the end, when there are more of them than at the beginning
- *     /metrics          at the beginning, for what the heap text does not say */
+ *     /metrics          at the beginning, for what the heap text does not say
+ *
+ * Only the heap is needed. All else is extra: it gets little time, and when it fails that costs a
+ * word of caution, not the look. When recording, the heap too is asked for in the background. */
 #include "tool/collect/go_service.h"
 
 #include "base/clock.h"
@@ -31,6 +34,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #define PATIENCE_S      10.0 /* how long failures are forgiven */
 #define STALE_S         1.0  /* without a collection, at least */
@@ -45,6 +49,15 @@
 #define GROWN           1.1
 #define SYMBOLS_AT_ONCE ((size_t)150) /* as many as fit into a URL everywhere */
 #define GC_PATIENCE_S   20.0          /* a collection of a large heap takes its time */
+#define EXTRA_S         3.0           /* how long an extra may be silent */
+#define EXTRA_TOTAL_S   10.0
+#define EXTRA_PAUSE     10.0 /* times what an extra took, until it is asked for again */
+#define SHORTEST_S      30.0 /* that a heap may take all in all, however short the window */
+#define SYMBOL_TRIES    3
+#define SYMBOL_WAIT_S   0.1
+#define NAMING_S        10.0              /* for the names of one profile */
+#define MOST_SYMBOLS    ((size_t)1 << 17) /* in all */
+#define SAME_START_S    2.0
 
 struct symbol {
     uint64_t address;
@@ -64,18 +77,25 @@ struct ebb_service {
     struct symbols EBB_VEC(struct symbol) symbols;
     struct ebb_index symbol_index;
     bool unnamed;                        /* the service names no addresses */
+    bool half_named;                     /* some were not named in time */
+    double names_after_s;                /* not before */
     struct written EBB_VEC(char) normal; /* the name that is being normalised */
 
     /* What the heap text does not say. */
-    pid_t pid;        /* when it runs on this machine; 0: elsewhere or unknown */
-    bool metrics;     /* answers /metrics */
-    bool facts_asked; /* what follows was looked for */
+    pid_t pid;              /* when it runs on this machine; 0: elsewhere or unknown */
+    double born_s;          /* when that was started, on our clock since boot; 0: unknown */
+    double born_unix;       /* when the service says it was, on its own clock; 0: unknown */
+    bool metrics;           /* answers /metrics */
+    double metrics_after_s; /* not before */
+    bool facts_asked;       /* what follows was looked for */
     char version[64];
     double gogc;         /* below 0: unknown */
     uint64_t gomemlimit; /* UINT64_MAX: none, or unknown */
     uint64_t rss;        /* as /metrics last said; UINT64_MAX: unknown */
 
-    struct ebb_profile *first; /* the profile that opening took, until it is used */
+    struct ebb_profile *first;        /* the profile that opening took, until it is used */
+    struct ebb_http_transfer *coming; /* the heap on its way, when recording */
+    bool coming_collected;            /* it is asked for after a collection */
     struct ebb_profile *newest_heap, *newest_goroutines; /* of the last look, when recording */
     double start_s;                                      /* of the first observation; 0: none yet */
     double moved_s;                                      /* when a collection was last seen */
@@ -84,10 +104,12 @@ struct ebb_service {
     double goroutines_after_s; /* not before */
     bool stale;                /* an observation was kept although no collection had come */
 
-    struct ebb_http_transfer *costs;            /* the processor profile on its way */
-    double costs_began_s;                       /* it was asked for; 0: none was */
-    bool costs_over;                            /* the service gives none, or no longer */
-    struct ebb_profile *before[EBB_COST_COUNT]; /* mutex and block as the window began */
+    struct ebb_http_transfer *costs;                   /* the processor profile on its way */
+    double costs_began_s;                              /* it was asked for; 0: none was */
+    double costs_until_s;                              /* it should be here */
+    bool costs_over;                                   /* the service gives none, or no longer */
+    struct ebb_http_transfer *waiting[EBB_COST_COUNT]; /* mutex and block on their way */
+    struct ebb_profile *before[EBB_COST_COUNT];        /* the same as the window began */
 
     double failing_s; /* since when nothing works; 0: all is well */
     bool over;        /* gone or lost: nothing is asked any more */
@@ -106,11 +128,60 @@ static int no_memory(const struct ebb_service *service, struct ebb_error *error)
 
 /* ---- the address ---- */
 
+/* The parts of a URL; NULL what it does not have. */
+struct parts {
+    char *scheme, *host, *zone, *port, *path, *query, *user, *password;
+};
+
+/* 0, -ENOMEM, or -EINVAL: the part cannot be decoded. */
 static int set_part(CURLU *url, CURLUPart part, char **text, bool decode)
 {
     *text = NULL;
     CURLUcode code = curl_url_get(url, part, text, decode ? CURLU_URLDECODE : 0);
-    return code == CURLUE_OUT_OF_MEMORY ? -ENOMEM : 0;
+    return code == CURLUE_OUT_OF_MEMORY ? -ENOMEM : code == CURLUE_URLDECODE ? -EINVAL : 0;
+}
+
+static int take_apart(const char *text, struct parts *parts, struct ebb_error *error)
+{
+    *parts = (struct parts){0};
+    CURLU *url = curl_url();
+    CURLUcode code = url ? curl_url_set(url, CURLUPART_URL, text, 0) : CURLUE_OUT_OF_MEMORY;
+    int failed = 0;
+    if (code == CURLUE_OK)
+        failed = set_part(url, CURLUPART_SCHEME, &parts->scheme, false) |
+                 set_part(url, CURLUPART_HOST, &parts->host, false) |
+                 set_part(url, CURLUPART_ZONEID, &parts->zone, false) |
+                 set_part(url, CURLUPART_PORT, &parts->port, false) |
+                 set_part(url, CURLUPART_PATH, &parts->path, false) |
+                 set_part(url, CURLUPART_QUERY, &parts->query, false);
+    int secret = failed || code != CURLUE_OK
+                     ? 0
+                     : set_part(url, CURLUPART_USER, &parts->user, true) |
+                           set_part(url, CURLUPART_PASSWORD, &parts->password, true);
+    curl_url_cleanup(url);
+    if (secret == -EINVAL)
+        return ebb_error_set(error, -EINVAL,
+                             "the URL's user or password cannot be sent: %%00 and other control "
+                             "codes are not allowed there");
+    if (code != CURLUE_OK && code != CURLUE_OUT_OF_MEMORY)
+        return ebb_error_set(error, -EINVAL, "the URL cannot be read (%s); write http://HOST:PORT",
+                             curl_url_strerror(code));
+    bool whole = parts->scheme && parts->host && parts->path;
+    return code == CURLUE_OK && !failed && !secret && whole
+               ? 0
+               : ebb_error_set(error, -ENOMEM, "out of memory");
+}
+
+static void free_parts(struct parts *parts)
+{
+    curl_free(parts->scheme);
+    curl_free(parts->host);
+    curl_free(parts->zone);
+    curl_free(parts->port);
+    curl_free(parts->path);
+    curl_free(parts->query);
+    curl_free(parts->user);
+    curl_free(parts->password);
 }
 
 /* Where the profiles are, given any address of the service. The result is in the arena. */
@@ -128,18 +199,13 @@ static char *profile_path(struct ebb_arena *arena, const char *path)
     return ebb_arena_printf(arena, "%.*s%s", (int)length, path, usual);
 }
 
-/* The profile that a path below /debug/pprof/ names, by Ebb's name for it; "" for none. */
-static const char *profile_named(const char *path)
+/* The profile that a path below /debug/pprof/ names, by Ebb's name for it; "" for none. A program may
+ * have profiles of its own. */
+static const char *profile_named(struct ebb_arena *arena, const char *path)
 {
-    static const char *const names[] = {"heap",  "allocs",    "mutex",
-                                        "block", "goroutine", "threadcreate"};
-    const char *slash = strrchr(path, '/'), *last = slash ? slash + 1 : path;
-    if (strcmp(last, "profile") == 0)
-        return "cpu";
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(last, names[i]) == 0)
-            return names[i];
-    return "";
+    static const char usual[] = "/debug/pprof/";
+    const char *at = strstr(path, usual), *name = at ? at + sizeof usual - 1 : "";
+    return strcmp(name, "profile") == 0 ? "cpu" : ebb_arena_strdup(arena, name);
 }
 
 /* How long the query `seconds=N` wants a profile gathered; 0: it does not say. */
@@ -156,49 +222,43 @@ static bool is_this_machine(const char *host)
            strcmp(host, "[::1]") == 0;
 }
 
-/* Splits the URL into `root`, `shown` and what the client needs. */
-static int parse_url(struct ebb_service *service, CURLU *parts, const char *url,
-                     struct ebb_http_options *options, struct ebb_error *error)
+/* "http://[fe80::1%25eth0]:6060": the service without user, password and path. */
+static char *base_of(struct ebb_arena *arena, const struct parts *parts)
 {
-    char *scheme = NULL, *host = NULL, *port = NULL, *path = NULL, *user = NULL, *password = NULL;
-    char *query = NULL;
-    CURLUcode code = curl_url_set(parts, CURLUPART_URL, url, 0);
-    if (code != CURLUE_OK)
-        return ebb_error_set(error, code == CURLUE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL,
-                             "the URL cannot be read (%s); write http://HOST:PORT",
-                             curl_url_strerror(code));
-    int failed = set_part(parts, CURLUPART_SCHEME, &scheme, false) |
-                 set_part(parts, CURLUPART_HOST, &host, false) |
-                 set_part(parts, CURLUPART_PORT, &port, false) |
-                 set_part(parts, CURLUPART_PATH, &path, false) |
-                 set_part(parts, CURLUPART_QUERY, &query, false) |
-                 set_part(parts, CURLUPART_USER, &user, true) |
-                 set_part(parts, CURLUPART_PASSWORD, &password, true);
-    if (!failed && scheme && host && path) {
-        char *profiles = profile_path(&service->arena, path);
-        const char *colon = port ? ":" : "", *number = port ? port : "";
-        if (profiles)
-            service->root = ebb_arena_printf(&service->arena, "%s://%s%s%s%s", scheme, host, colon,
-                                             number, profiles);
-        const char *usual = profiles ? strstr(profiles, "/debug/pprof") : NULL;
-        int length = usual ? (int)(usual - profiles) : profiles ? (int)strlen(profiles) : 0;
-        service->shown = ebb_arena_printf(&service->arena, "%s://%s%s%s%.*s", scheme, host, colon,
-                                          number, length, profiles ? profiles : "");
-        service->named = profile_named(path);
+    int length = (int)strlen(parts->host);
+    bool zone = parts->zone && length > 0 && parts->host[length - 1] == ']';
+    return ebb_arena_printf(arena, "%s://%.*s%s%s%s%s%s", parts->scheme, length - zone, parts->host,
+                            zone ? "%25" : "", zone ? parts->zone : "", zone ? "]" : "",
+                            parts->port ? ":" : "", parts->port ? parts->port : "");
+}
+
+/* Splits the URL into `root`, `shown` and what the client needs. */
+static int parse_url(struct ebb_service *service, const char *url, struct ebb_http_options *options,
+                     struct ebb_error *error)
+{
+    struct ebb_arena *arena = &service->arena;
+    struct parts parts;
+    int code = take_apart(url, &parts, error);
+    char *base = code == 0 ? base_of(arena, &parts) : NULL;
+    char *profiles = code == 0 ? profile_path(arena, parts.path) : NULL;
+    if (base && profiles) {
+        const char *usual = strstr(profiles, "/debug/pprof");
+        int length = usual ? (int)(usual - profiles) : (int)strlen(profiles);
+        service->root = ebb_arena_printf(arena, "%s%s", base, profiles);
+        service->shown = ebb_arena_printf(arena, "%s%.*s", base, length, profiles);
+        service->named = profile_named(arena, parts.path);
         if (service->options.seconds == 0)
-            service->options.seconds = seconds_asked(query);
-        options->direct = is_this_machine(host);
-        options->user = user ? ebb_arena_strdup(&service->arena, user) : NULL;
-        options->password = password ? ebb_arena_strdup(&service->arena, password) : NULL;
+            service->options.seconds = seconds_asked(parts.query);
+        options->direct = is_this_machine(parts.host);
+        options->user = parts.user ? ebb_arena_strdup(arena, parts.user) : NULL;
+        options->password = parts.password ? ebb_arena_strdup(arena, parts.password) : NULL;
     }
-    curl_free(scheme);
-    curl_free(host);
-    curl_free(port);
-    curl_free(path);
-    curl_free(query);
-    curl_free(user);
-    curl_free(password);
-    return service->root && service->shown ? 0 : ebb_error_set(error, -ENOMEM, "out of memory");
+    free_parts(&parts);
+    if (code < 0)
+        return code;
+    return service->root && service->shown && service->named
+               ? 0
+               : ebb_error_set(error, -ENOMEM, "out of memory");
 }
 
 /* ---- asking ---- */
@@ -241,20 +301,62 @@ static int describe_status(const struct ebb_service *service, const char *what,
                          what, answer->status, *said.text ? ": " : "", said.text);
 }
 
-/* Asks for root/what; any status but 200 is an error. The caller frees answer->body. */
-static int ask(struct ebb_service *service, const char *what, double patience_s,
-               struct ebb_http_answer *answer, struct ebb_error *error)
+/* For what is needed: the heap, or a profile that somebody asked for. A short window has no use for
+ * an answer that takes long. */
+static struct ebb_http_patience patience(const struct ebb_service *service, double gathering_s)
+{
+    double window_s = service->options.window_s;
+    double total_s =
+        window_s > 0 ? fmin(fmax(window_s, SHORTEST_S), EBB_HTTP_TOTAL_S) : EBB_HTTP_TOTAL_S;
+    return (struct ebb_http_patience){EBB_HTTP_SILENCE_S + gathering_s, total_s + gathering_s};
+}
+
+static const struct ebb_http_patience short_patience = {EXTRA_S, EXTRA_TOTAL_S};
+
+/* Asks for root/what. */
+static int start(struct ebb_service *service, const char *what, struct ebb_http_patience patience_,
+                 struct ebb_http_transfer **transfer, struct ebb_error *error)
 {
     char url[4096];
+    *transfer = NULL;
     if ((size_t)snprintf(url, sizeof url, "%s/%s", service->root, what) >= sizeof url)
         return ebb_error_set(error, -ENAMETOOLONG, "%s: the URL is too long", service->shown);
-    int code = ebb__http_ask(service->http, url, patience_s, answer, error);
+    return ebb__http_start(service->http, url, patience_, transfer, error);
+}
+
+/* Waits for the answer; any status but 200 is an error. The caller frees answer->body. */
+static int finish(struct ebb_service *service, const char *what, struct ebb_http_transfer *transfer,
+                  struct ebb_http_answer *answer, struct ebb_error *error)
+{
+    int code = ebb__http_finish(transfer, answer, error);
     if (code < 0 || answer->status == 200)
         return code;
     code = describe_status(service, what, answer, error);
     free(answer->body);
     answer->body = NULL;
     return code;
+}
+
+static int ask(struct ebb_service *service, const char *what, struct ebb_http_patience patience_,
+               struct ebb_http_answer *answer, struct ebb_error *error)
+{
+    struct ebb_http_transfer *transfer;
+    *answer = (struct ebb_http_answer){0};
+    int code = start(service, what, patience_, &transfer, error);
+    return code < 0 ? code : finish(service, what, transfer, answer, error);
+}
+
+/* Failures that are not the extra's own: they end the look. */
+static bool is_ours(int code)
+{
+    return code == -ENOMEM || code == -EINTR;
+}
+
+/* When what took so long may be asked for again. */
+static double pause_after(const struct ebb_service *service, double began_s)
+{
+    double now = now_s();
+    return now + fmax(EXTRA_PAUSE * (now - began_s), service->options.window_s / 8);
 }
 
 /* Reads an answer as a profile and frees its body. */
@@ -281,12 +383,13 @@ static int read_answer(const struct ebb_service *service, const char *what,
     return 0;
 }
 
-static int ask_profile(struct ebb_service *service, const char *what, double patience_s,
-                       struct ebb_profile **profile, struct ebb_error *error)
+static int ask_profile(struct ebb_service *service, const char *what,
+                       struct ebb_http_patience patience_, struct ebb_profile **profile,
+                       struct ebb_error *error)
 {
     struct ebb_http_answer answer;
     *profile = NULL;
-    int code = ask(service, what, patience_s, &answer, error);
+    int code = ask(service, what, patience_, &answer, error);
     return code < 0 ? code : read_answer(service, what, &answer, profile, error);
 }
 
@@ -330,8 +433,22 @@ static int read_symbols(struct ebb_service *service, const char *text)
     return 0;
 }
 
+/* Asks /debug/pprof/symbol. A server that is busy, or whose proxy is, is asked again. */
+static int ask_symbols(struct ebb_service *service, const char *what,
+                       struct ebb_http_answer *answer, struct ebb_error *error)
+{
+    static const struct timespec wait = {.tv_nsec = (long)(SYMBOL_WAIT_S * 1e9)};
+    int code;
+    for (int tries = 1; (code = ask(service, what, short_patience, answer, error)) == -EIO; tries++)
+        if (tries == SYMBOL_TRIES)
+            break;
+        else
+            nanosleep(&wait, NULL);
+    return code;
+}
+
 /* Has `count` addresses named; what the service does not know is remembered as unknown. They go into
- * the query: since Go 1.22 the handler takes no POST. */
+ * the query: since Go 1.22 the handler takes no POST. 1: it did not answer. */
 static int name_batch(struct ebb_service *service, const uint64_t *addresses, size_t count,
                       struct ebb_error *error)
 {
@@ -340,13 +457,12 @@ static int name_batch(struct ebb_service *service, const uint64_t *addresses, si
     size_t used = strlen(what);
     for (size_t i = 0; i < count; i++)
         used += (size_t)sprintf(what + used, "%s0x%" PRIx64, i ? "+" : "", addresses[i]);
-    int code = ask(service, what, 0, &answer, error);
-    if (code == -ENOENT || code == -EACCES || code == -EIO) {
-        service->unnamed = true;
-        return 0;
-    }
-    if (code < 0)
+    int code = ask_symbols(service, what, &answer, error);
+    if (is_ours(code))
         return code;
+    service->unnamed |= code == -ENOENT || code == -EACCES;
+    if (code < 0)
+        return service->unnamed ? 0 : 1;
     code = read_symbols(service, answer.body);
     free(answer.body);
     for (size_t i = 0; code == 0 && i < count; i++)
@@ -361,21 +477,35 @@ static bool lacks_name(const struct ebb_service *service, const struct ebb_locat
            find_symbol(service, location->address) == EBB_NONE;
 }
 
+/* Has the addresses named that have no name yet: as many as there is time for, up to a bound. What
+ * is left stays unnamed for the whole window, because a stack must look the same each time. */
 static int ask_names(struct ebb_service *service, const struct ebb_profile *profile,
                      struct ebb_error *error)
 {
     struct addresses EBB_VEC(uint64_t) addresses = {0};
+    double began_s = now_s();
+    bool early = began_s < service->names_after_s;
+    size_t named = 0;
     int code = 0;
     for (size_t i = 0; code == 0 && i < profile->location_count; i++)
         if (lacks_name(service, &profile->locations[i]) &&
             ebb_vec_push(&addresses, profile->locations[i].address) < 0)
             code = no_memory(service, error);
-    for (size_t i = 0; code == 0 && i < addresses.len && !service->unnamed; i += SYMBOLS_AT_ONCE)
-        code = name_batch(service, addresses.items + i,
-                          addresses.len - i < SYMBOLS_AT_ONCE ? addresses.len - i : SYMBOLS_AT_ONCE,
-                          error);
+    while (code == 0 && !early && named < addresses.len && !service->unnamed &&
+           now_s() - began_s < NAMING_S && service->symbols.len < MOST_SYMBOLS) {
+        size_t left = addresses.len - named;
+        size_t count = left < SYMBOLS_AT_ONCE ? left : SYMBOLS_AT_ONCE;
+        code = name_batch(service, addresses.items + named, count, error);
+        named += code == 0 ? count : 0;
+    }
+    if (code >= 0 && named < addresses.len && !service->unnamed) {
+        service->half_named = true;
+        if (!early)
+            service->names_after_s = fmax(pause_after(service, began_s),
+                                          now_s() + fmax(service->options.window_s, PATIENCE_S));
+    }
     ebb_vec_free(&addresses);
-    return code;
+    return code < 0 ? code : 0;
 }
 
 static bool is_runtime(const char *name)
@@ -444,6 +574,16 @@ static int name_profile(struct ebb_service *service, struct ebb_profile **profil
 
 /* ---- what else is known ---- */
 
+/* Says something once about how far the evidence can be trusted; `text` is not copied. */
+static void caution(struct ebb_service *service, const char *text)
+{
+    for (size_t i = 0; i < service->cautions.len; i++)
+        if (strcmp(service->cautions.items[i], text) == 0)
+            return;
+    int failed = ebb_vec_push(&service->cautions, text);
+    (void)failed; /* out of memory: it goes unsaid */
+}
+
 /* The value of a metric without labels, in the text format of Prometheus; false: not there. */
 static bool find_metric(const char *text, const char *name, double *value)
 {
@@ -471,27 +611,48 @@ static void find_version(const char *text, char version[static 64])
         snprintf(version, 64, "%.*s", (int)length, at + sizeof mark - 1);
 }
 
-/* Asks /metrics, which lies beside /debug; that there is none is no failure. */
-static void read_metrics(struct ebb_service *service)
+/* What /metrics says; that there is none is no failure. */
+static void take_metrics(struct ebb_service *service, const struct ebb_http_answer *answer)
+{
+    double value;
+    service->metrics = answer->size <= LARGE && strncmp(answer->type, "text/html", 9) != 0 &&
+                       find_metric(answer->body, "process_resident_memory_bytes", &value);
+    service->rss = service->metrics ? as_bytes(value) : UINT64_MAX;
+    find_version(answer->body, service->version);
+    if (find_metric(answer->body, "go_gc_gomemlimit_bytes", &value))
+        service->gomemlimit = as_bytes(value);
+    if (find_metric(answer->body, "go_gc_gogc_percent", &value))
+        service->gogc = value;
+}
+
+/* Asks /metrics, which lies beside /debug. -ECONNRESET: the service that answers is another one than
+ * before. */
+static int read_metrics(struct ebb_service *service)
 {
     char url[4096];
     struct ebb_http_answer answer;
-    double value;
-    if ((size_t)snprintf(url, sizeof url, "%s/metrics", service->shown) >= sizeof url ||
-        ebb__http_ask(service->http, url, 0, &answer, NULL) < 0)
-        return;
-    service->metrics = answer.status == 200 && answer.size <= LARGE &&
-                       strncmp(answer.type, "text/html", 9) != 0 &&
-                       find_metric(answer.body, "process_resident_memory_bytes", &value);
-    if (answer.status == 200) {
-        service->rss = service->metrics ? as_bytes(value) : UINT64_MAX;
-        find_version(answer.body, service->version);
-        if (find_metric(answer.body, "go_gc_gomemlimit_bytes", &value))
-            service->gomemlimit = as_bytes(value);
-        if (find_metric(answer.body, "go_gc_gogc_percent", &value))
-            service->gogc = value;
+    double began_s = now_s(), born = 0, before = service->born_unix;
+    service->rss = UINT64_MAX;
+    if (began_s < service->metrics_after_s ||
+        (size_t)snprintf(url, sizeof url, "%s/metrics", service->shown) >= sizeof url)
+        return 0;
+    if (ebb__http_ask(service->http, url, short_patience, &answer, NULL) < 0) {
+        service->metrics_after_s = pause_after(service, began_s);
+        return 0;
     }
+    if (answer.status == 200)
+        take_metrics(service, &answer);
+    if (answer.status == 200 && find_metric(answer.body, "process_start_time_seconds", &born))
+        service->born_unix = born;
     free(answer.body);
+    return before > 0 && born > 0 && fabs(born - before) > SAME_START_S ? -ECONNRESET : 0;
+}
+
+/* When a process of this machine was started, on the clock since boot; 0: it is gone. */
+static double birth_of(pid_t pid)
+{
+    double age_s = ebb__age_of_process(pid);
+    return age_s < 0 ? 0 : (double)ebb_clock_read(CLOCK_BOOTTIME) * 1e-9 - age_s;
 }
 
 /* Looks for the service among this machine's processes, and at how it was built and started. */
@@ -499,13 +660,14 @@ static void read_process(struct ebb_service *service)
 {
     char text[64];
     struct ebb_http_answer answer;
-    if (ask(service, "cmdline", 0, &answer, NULL) < 0)
+    if (ask(service, "cmdline", short_patience, &answer, NULL) < 0)
         return;
     if (ebb__is_local_address(answer.address))
         service->pid = ebb__local_listener(answer.port, answer.body, answer.size);
     free(answer.body);
     if (!service->pid)
         return;
+    service->born_s = birth_of(service->pid);
     if (!*service->version)
         ebb__go_version_of_process(service->pid, service->version);
     if (service->gomemlimit == UINT64_MAX &&
@@ -516,6 +678,16 @@ static void read_process(struct ebb_service *service)
         if (ebb__environment_of_process(service->pid, "GOGC", text, sizeof text))
             service->gogc = strcmp(text, "off") == 0 ? INFINITY : strtod(text, NULL);
     }
+}
+
+/* When recording, a history tells one process from the next by its start; that of a service
+ * elsewhere is on its own clock. */
+static double age_of(const struct ebb_service *service)
+{
+    double age_s = service->pid ? ebb__age_of_process(service->pid) : 0;
+    if (service->pid == 0 && service->options.recording && service->born_unix > 0)
+        age_s = (double)ebb_clock_realtime_ns() * 1e-9 - service->born_unix;
+    return age_s > 0 ? age_s : 0;
 }
 
 /* Adds to a heap profile what it does not say itself, for those who read it later, too. */
@@ -540,58 +712,74 @@ static int add_facts(const struct ebb_service *service, struct ebb_profile *prof
 }
 
 /* Memory and its limit, from the kernel where it can be asked; the runtime's own are in the heap
- * profile. */
-static void sight_memory(struct ebb_service *service, struct ebb_sighting *sighting)
+ * profile. 0, or -ECONNRESET as read_metrics. */
+static int sight_memory(struct ebb_service *service, struct ebb_sighting *sighting)
 {
     if (service->pid && ebb_memory_read(service->pid, false, &sighting->memory) == 0) {
         ebb_limit_read(service->pid, &sighting->memory, &sighting->limit);
-    } else if (service->metrics) {
-        read_metrics(service);
-        sighting->memory.rss = service->rss;
+        return 0;
     }
+    int code = service->metrics ? read_metrics(service) : 0;
+    sighting->memory.rss = service->rss;
+    return code;
 }
 
 /* ---- the heap ---- */
 
 static const char stats_heading[] = "# runtime.MemStats";
 
-/* Takes the heap profile; `collect`: after a garbage collection. */
+static int start_heap(struct ebb_service *service, bool collect,
+                      struct ebb_http_transfer **transfer, struct ebb_error *error)
+{
+    const char *what = service->plain ? "heap" : collect ? "heap?gc=1&debug=1" : "heap?debug=1";
+    return start(service, what, patience(service, collect ? GC_PATIENCE_S : 0), transfer, error);
+}
+
+/* Reads the text of Go; what is none tells that the service is not Go, or was cut off. */
+static int read_heap(struct ebb_service *service, struct ebb_http_answer *answer,
+                     struct ebb_profile **profile, struct ebb_error *error)
+{
+    bool is_go = memmem(answer->body, answer->size, stats_heading, sizeof stats_heading - 1);
+    int code = read_answer(service, "heap", answer, profile, error);
+    if (code == 0 && !is_go && service->last.known)
+        code = ebb_error_set(error, -EPROTO, "%s: the heap profile it sent is cut off",
+                             service->shown);
+    if (code < 0 || service->plain)
+        return code;
+    service->plain = !is_go;
+    if (service->plain) {
+        ebb_profile_free(*profile);
+        return ask_profile(service, "heap", patience(service, 0), profile, error);
+    }
+    code = name_profile(service, profile, error);
+    if (code == 0 && add_facts(service, *profile) < 0)
+        code = no_memory(service, error);
+    return code;
+}
+
+/* Takes the heap profile that is on its way, or else asks for it; `collect`: after a garbage
+ * collection. */
 static int take_heap(struct ebb_service *service, bool collect, struct ebb_profile **profile,
                      struct ebb_error *error)
 {
     struct ebb_http_answer answer;
-    const char *what = collect ? "heap?gc=1&debug=1" : "heap?debug=1";
+    struct ebb_http_transfer *transfer = service->coming;
+    service->coming = NULL;
     *profile = NULL;
-    if (service->plain)
-        return ask_profile(service, "heap", 0, profile, error);
-    int code = ask(service, what, collect ? GC_PATIENCE_S : 0, &answer, error);
-    if (code < 0)
-        return code;
-    if (!memmem(answer.body, answer.size, stats_heading, sizeof stats_heading - 1)) {
-        bool was_go = service->last.known;
-        code = read_answer(service, what, &answer, profile, error);
-        ebb_profile_free(*profile);
-        *profile = NULL;
-        if (code == 0 && was_go)
-            code = ebb_error_set(error, -EPROTO, "%s: the heap profile it sent is cut off",
-                                 service->shown);
-        if (code < 0)
-            return code;
-        service->plain = true;
-        return ask_profile(service, "heap", 0, profile, error);
-    }
-    code = read_answer(service, what, &answer, profile, error);
+    int code = transfer ? 0 : start_heap(service, collect, &transfer, error);
     if (code == 0)
-        code = name_profile(service, profile, error);
-    if (code == 0 && add_facts(service, *profile) < 0)
-        code = no_memory(service, error);
+        code = finish(service, "heap", transfer, &answer, error);
+    if (code == 0)
+        code = read_heap(service, &answer, profile, error);
     if (code < 0) {
         ebb_profile_free(*profile);
         *profile = NULL;
         return code;
     }
-    service->collected_ns = (*profile)->time_ns;
-    (*profile)->time_ns = (int64_t)ebb_clock_realtime_ns();
+    if (!service->plain)
+        service->collected_ns = (*profile)->time_ns;
+    if (!service->plain || service->options.recording)
+        (*profile)->time_ns = (int64_t)ebb_clock_realtime_ns();
     return 0;
 }
 
@@ -599,12 +787,15 @@ static int take_heap(struct ebb_service *service, bool collect, struct ebb_profi
 static int take_first_heap(struct ebb_service *service, struct ebb_profile **profile,
                            struct ebb_error *error)
 {
+    struct ebb_evidence *evidence = ebb__ledger_evidence(service->ledger);
     int code = take_heap(service, false, profile, error);
     if (code < 0 || service->plain || service->facts_asked)
         return code;
     service->facts_asked = true;
-    read_metrics(service);
+    (void)read_metrics(service);
     read_process(service);
+    evidence->pid = service->pid;
+    evidence->age_s = age_of(service);
     if (add_facts(service, *profile) == 0)
         return 0;
     ebb_profile_free(*profile);
@@ -621,10 +812,7 @@ static int open_client(struct ebb_service *service, const char *url, struct ebb_
         .insecure = service->options.insecure,
         .interrupt = service->options.interrupt,
     };
-    CURLU *parts = curl_url();
-    int code = parts ? parse_url(service, parts, url, &options, error)
-                     : ebb_error_set(error, -ENOMEM, "out of memory");
-    curl_url_cleanup(parts);
+    int code = parse_url(service, url, &options, error);
     if (code < 0)
         return code;
     const char *token = service->options.token;
@@ -647,18 +835,15 @@ int ebb__service_open(const char *url, const struct ebb_target_options *options,
     service->ledger = ebb__ledger_new();
     int code = service->ledger ? open_client(service, url, error)
                                : ebb_error_set(error, -ENOMEM, "out of memory");
-    if (code == 0 && options->window_s > 0)
+    if (code == 0 && options->window_s > 0 && !options->recording)
         code = take_first_heap(service, &service->first, error);
     if (code < 0) {
         ebb__service_close(service);
         return code;
     }
     struct ebb_evidence *evidence = ebb__ledger_evidence(service->ledger);
-    double age_s = service->pid ? ebb__age_of_process(service->pid) : 0;
     evidence->target = service->shown;
     evidence->window_s = options->window_s;
-    evidence->pid = service->pid;
-    evidence->age_s = age_s > 0 ? age_s : 0;
     *result = service;
     return 0;
 }
@@ -670,8 +855,11 @@ void ebb__service_close(struct ebb_service *service)
     ebb_profile_free(service->first);
     ebb_profile_free(service->newest_heap);
     ebb_profile_free(service->newest_goroutines);
-    for (int i = 0; i < EBB_COST_COUNT; i++)
+    for (int i = 0; i < EBB_COST_COUNT; i++) {
         ebb_profile_free(service->before[i]);
+        ebb__http_abandon(service->waiting[i]);
+    }
+    ebb__http_abandon(service->coming);
     ebb__http_abandon(service->costs);
     ebb_vec_free(&service->cautions);
     ebb__http_free(service->http);
@@ -693,16 +881,6 @@ struct ebb_evidence *ebb__service_evidence(struct ebb_service *service)
 static double stale_after_s(const struct ebb_service *service)
 {
     return fmax(STALE_S, service->options.window_s * STALE_SHARE);
-}
-
-/* Says something once about how far the evidence can be trusted; `text` is not copied. */
-static void caution(struct ebb_service *service, const char *text)
-{
-    for (size_t i = 0; i < service->cautions.len; i++)
-        if (strcmp(service->cautions.items[i], text) == 0)
-            return;
-    int failed = ebb_vec_push(&service->cautions, text);
-    (void)failed; /* out of memory: it goes unsaid */
 }
 
 static void write_cautions(struct ebb_service *service)
@@ -734,28 +912,38 @@ static void put_away(const struct ebb_service *service, struct ebb_profile *prof
 static int take_goroutines(struct ebb_service *service, struct ebb_profile **profile,
                            struct ebb_error *error)
 {
-    double now = now_s();
+    double began_s = now_s();
     struct ebb_http_answer answer;
     *profile = NULL;
-    if (service->plain || now < service->goroutines_after_s)
+    if (service->plain || began_s < service->goroutines_after_s)
         return 0;
-    int code = ask(service, "goroutine", 0, &answer, error);
-    if (code == -ENOENT || code == -EACCES) {
-        service->goroutines_after_s = INFINITY; /* a service may well hide them */
-        return 0;
-    }
-    if (code == -EIO) { /* busy, or its proxy is */
-        service->goroutines_after_s = now + service->options.window_s / 8;
-        return 0;
-    }
-    if (code < 0)
+    int code = ask(service, "goroutine", short_patience, &answer, error);
+    bool costly = code == 0 && (answer.seconds > SLOW_S || answer.size > LARGE);
+    if (code == 0)
+        code = read_answer(service, "goroutine", &answer, profile, error);
+    if (code == 0)
+        code = name_profile(service, profile, error);
+    if (code == 0 && ebb_profile_find_type(*profile, "goroutine") < 0)
+        code = -EPROTO;
+    if (code < 0 || costly)
+        service->goroutines_after_s = pause_after(service, began_s);
+    if (code == 0 || is_ours(code))
         return code;
-    bool costly = answer.seconds > SLOW_S || answer.size > LARGE;
-    if (costly)
-        service->goroutines_after_s =
-            now + fmax(10 * answer.seconds, service->options.window_s / 8);
-    code = read_answer(service, "goroutine", &answer, profile, error);
-    return code == 0 ? name_profile(service, profile, error) : code;
+    ebb_profile_free(*profile);
+    *profile = NULL;
+    if (code == -ENOENT || code == -EACCES)
+        service->goroutines_after_s = INFINITY; /* a service may well hide them */
+    else if (code != -EIO)                      /* busy, or its proxy is */
+        caution(service,
+                "its goroutines could not be read at times, so one that waits for ever may "
+                "have been missed");
+    return 0;
+}
+
+static int restarted(const struct ebb_service *service, struct ebb_error *error)
+{
+    return ebb_error_set(error, -ECONNRESET, "%s: restarted after %.0f s", service->shown,
+                         now_s() - service->start_s);
 }
 
 /* Adds one observation of a heap profile, and of the goroutines beside it. */
@@ -767,14 +955,17 @@ static int add_observation(struct ebb_service *service, const struct ebb_profile
     int code = take_goroutines(service, &goroutines, error);
     if (code < 0)
         return code;
-    if (service->start_s == 0)
+    bool begins = service->start_s == 0;
+    if (begins)
         service->start_s = now;
     struct ebb_sighting sighting = ebb__sighting_at(now - service->start_s);
     sighting.goroutines = goroutines;
-    if (service->last.known)
-        sight_memory(service, &sighting);
-    ebb__ledger_evidence(service->ledger)->runtime_named = service->last.known && !service->unnamed;
-    code = ebb__ledger_add(service->ledger, heap, &sighting, service->shown, error);
+    if (service->last.known && sight_memory(service, &sighting) < 0 && !begins)
+        code = restarted(service, error);
+    ebb__ledger_evidence(service->ledger)->runtime_named =
+        service->last.known && !service->unnamed && !service->half_named;
+    if (code == 0)
+        code = ebb__ledger_add(service->ledger, heap, &sighting, service->shown, error);
     put_away(service, goroutines, &service->newest_goroutines);
     return code;
 }
@@ -789,16 +980,33 @@ static bool is_stale(const struct ebb_service *service)
     return age_s > stale_after_s(service);
 }
 
-/* A service that began anew counts from zero. */
+/* A service that began anew counts from zero, and its process is another one. */
 static int check_restart(const struct ebb_service *service, const struct ebb_go_stats *stats,
                          struct ebb_error *error)
 {
     const struct ebb_go_stats *last = &service->last;
-    if (service->start_s > 0 && last->known && stats->known &&
-        (stats->num_gc < last->num_gc || stats->total_alloc < last->total_alloc))
-        return ebb_error_set(error, -ECONNRESET, "%s: restarted after %.0f s", service->shown,
-                             now_s() - service->start_s);
-    return 0;
+    if (service->start_s == 0 || !last->known || !stats->known)
+        return 0;
+    bool counts_less = stats->num_gc < last->num_gc || stats->total_alloc < last->total_alloc;
+    bool another =
+        service->born_s > 0 && fabs(birth_of(service->pid) - service->born_s) > SAME_START_S;
+    return counts_less || another ? restarted(service, error) : 0;
+}
+
+/* Takes the heap once more, after a collection. When recording, that too goes on in the background,
+ * and this look tells nothing new. */
+static int take_collected_heap(struct ebb_service *service, struct ebb_profile **heap, bool *counts,
+                               struct ebb_error *error)
+{
+    *counts = !service->options.recording;
+    if (service->options.recording) {
+        service->coming_collected = true;
+        return start_heap(service, true, &service->coming, error);
+    }
+    ebb_profile_free(*heap);
+    int code = take_heap(service, true, heap, error);
+    ebb__ledger_evidence(service->ledger)->gc_forced |= code == 0;
+    return code;
 }
 
 /* Asks for the heap, again after a collection when it is stale. `*counts`: it tells something new.
@@ -806,9 +1014,11 @@ static int check_restart(const struct ebb_service *service, const struct ebb_go_
 static int take_new_heap(struct ebb_service *service, struct ebb_profile **heap, bool *counts,
                          struct ebb_error *error)
 {
+    bool collected = service->coming && service->coming_collected;
+    service->coming_collected = false;
     *heap = service->first;
     service->first = NULL;
-    int code = *heap ? 0 : take_heap(service, false, heap, error);
+    int code = *heap ? 0 : take_first_heap(service, heap, error);
     struct ebb_go_stats stats = {0};
     if (code == 0) {
         stats = ebb__go_stats_of(*heap);
@@ -816,20 +1026,19 @@ static int take_new_heap(struct ebb_service *service, struct ebb_profile **heap,
     }
     if (code < 0)
         return code;
-    *counts = !stats.known || service->start_s == 0 || stats.num_gc != service->last.num_gc;
+    *counts =
+        !stats.known || service->start_s == 0 || collected || stats.num_gc != service->last.num_gc;
     bool moved = *counts && service->start_s > 0;
-    if (stats.known && !moved && is_stale(service)) {
+    ebb__ledger_evidence(service->ledger)->gc_forced |= collected;
+    if (stats.known && !moved && !collected && is_stale(service)) {
         *counts = true;
-        if (service->options.no_gc) {
+        if (service->options.no_gc)
             service->stale = true;
-        } else {
-            ebb_profile_free(*heap);
-            code = take_heap(service, true, heap, error);
-            if (code < 0)
-                return code;
-            stats = ebb__go_stats_of(*heap);
-            ebb__ledger_evidence(service->ledger)->gc_forced = true;
-        }
+        else
+            code = take_collected_heap(service, heap, counts, error);
+        if (code < 0)
+            return code;
+        stats = ebb__go_stats_of(*heap);
     }
     service->last = stats;
     return 0;
@@ -856,41 +1065,67 @@ static int observe_once(struct ebb_service *service, struct ebb_error *error)
 static const char *const lock_profiles[EBB_COST_COUNT] = {
     [EBB_COST_MUTEX] = "mutex", [EBB_COST_BLOCK] = "block"};
 
-/* Where locks were waited for up to now; nothing when the service does not say. */
-static struct ebb_profile *take_waiting(struct ebb_service *service, enum ebb_cost kind)
-{
-    struct ebb_profile *profile = NULL;
-    if (ask_profile(service, lock_profiles[kind], 0, &profile, NULL) == 0)
-        name_profile(service, &profile, NULL);
-    return profile;
-}
-
+/* Asks for where locks were waited for up to now, in the background. */
 static void begin_waiting(struct ebb_service *service)
 {
     for (int kind = EBB_COST_MUTEX; kind <= EBB_COST_BLOCK; kind++)
-        service->before[kind] = take_waiting(service, (enum ebb_cost)kind);
+        (void)start(service, lock_profiles[kind], short_patience, &service->waiting[kind], NULL);
 }
 
-/* What was waited for since begin_waiting(). */
-static void end_waiting(struct ebb_service *service, enum ebb_cost kind)
+/* What was asked for; NULL when the service does not say. */
+static struct ebb_profile *take_waiting(struct ebb_service *service, enum ebb_cost kind)
+{
+    struct ebb_http_answer answer;
+    struct ebb_profile *profile = NULL;
+    struct ebb_http_transfer *transfer = service->waiting[kind];
+    service->waiting[kind] = NULL;
+    if (!transfer)
+        return NULL;
+    int code = finish(service, lock_profiles[kind], transfer, &answer, NULL);
+    if (code == 0)
+        code = read_answer(service, lock_profiles[kind], &answer, &profile, NULL);
+    if (code == 0)
+        code = name_profile(service, &profile, NULL);
+    if (code < 0 && code != -ENOENT && code != -EACCES)
+        caution(service, "what waited for locks is unknown, because the service did not say");
+    return profile;
+}
+
+/* What was waited for since begin_waiting(). Both kinds are asked for at once. */
+static void end_waiting(struct ebb_service *service)
 {
     static const int signs[] = {1, -1};
-    const struct ebb_profile *both[] = {take_waiting(service, kind), service->before[kind]};
-    struct ebb_profile *gained = NULL;
-    if (both[0] && both[1])
-        ebb_profile_merge(both, signs, 2, &gained, NULL);
-    ebb_profile_free((struct ebb_profile *)both[0]);
-    if (gained && gained->sample_count > 0) {
-        gained->duration_ns = (int64_t)((now_s() - service->start_s) * 1e9);
-        ebb__ledger_add_costs(service->ledger, kind, gained, 0, now_s() - service->start_s);
+    double window_s = now_s() - service->start_s;
+    for (int kind = EBB_COST_MUTEX; kind <= EBB_COST_BLOCK; kind++) {
+        if (service->waiting[kind] && !ebb__http_done(service->waiting[kind]))
+            caution(service, "what waited for locks is unknown, because the service did not say");
+        else if (service->waiting[kind])
+            service->before[kind] = take_waiting(service, (enum ebb_cost)kind);
+        ebb__http_abandon(service->waiting[kind]);
+        service->waiting[kind] = NULL;
+        if (service->before[kind])
+            (void)start(service, lock_profiles[kind], short_patience, &service->waiting[kind],
+                        NULL);
     }
-    ebb_profile_free(gained);
+    for (int kind = EBB_COST_MUTEX; kind <= EBB_COST_BLOCK; kind++) {
+        const struct ebb_profile *both[] = {take_waiting(service, (enum ebb_cost)kind),
+                                            service->before[kind]};
+        struct ebb_profile *gained = NULL;
+        if (both[0] && both[1])
+            ebb_profile_merge(both, signs, 2, &gained, NULL);
+        ebb_profile_free((struct ebb_profile *)both[0]);
+        if (gained && gained->sample_count > 0) {
+            gained->duration_ns = (int64_t)(window_s * 1e9);
+            ebb__ledger_add_costs(service->ledger, (enum ebb_cost)kind, gained, 0, window_s);
+        }
+        ebb_profile_free(gained);
+    }
 }
 
 /* Has the next processor profile gathered in the background, when it would end with the window. */
 static void begin_costs(struct ebb_service *service)
 {
-    char url[4096];
+    char what[64];
     double now = now_s(), window_s = service->options.window_s;
     double left = service->start_s + window_s - now;
     double seconds = fmin(fmax(ceil(window_s * COSTS_SHARE), 1), COSTS_LONGEST_S);
@@ -899,12 +1134,12 @@ static void begin_costs(struct ebb_service *service)
     if (service->costs_over || service->costs || early || seconds < 1)
         return;
     service->costs_began_s = now;
+    service->costs_until_s = now + seconds + EXTRA_S;
     /* It moves only when somebody looks, which may be seldom. */
-    double patience_s = seconds + window_s / 2;
-    if ((size_t)snprintf(url, sizeof url, "%s/profile?seconds=%.0f", service->root, seconds) >=
-            sizeof url ||
-        ebb__http_start(service->http, url, patience_s, &service->costs, NULL) < 0)
-        service->costs_over = true;
+    double most_s = seconds + EXTRA_S + window_s / 2;
+    snprintf(what, sizeof what, "profile?seconds=%.0f", seconds);
+    service->costs_over =
+        start(service, what, (struct ebb_http_patience){most_s, most_s}, &service->costs, NULL) < 0;
 }
 
 /* Takes in the processor profile that was on its way, waiting for it when it must. */
@@ -918,6 +1153,7 @@ static void end_costs(struct ebb_service *service)
     if (!transfer)
         return;
     service->costs_over = true; /* unless all goes well */
+    ebb__http_hurry(transfer, fmax(service->costs_until_s - now_s(), 0));
     if (ebb__http_finish(transfer, &answer, NULL) < 0)
         return;
     if (answer.status != 200) {
@@ -942,7 +1178,7 @@ static void read_waits(struct ebb_service *service)
     struct ebb_profile *waits;
     uint64_t before = all->items[0].threads, now = all->items[all->len - 1].threads;
     if ((double)now < (double)before * GROWN || now > MOST_GOROUTINES || now == before ||
-        ask(service, "goroutine?debug=2", 0, &answer, NULL) < 0)
+        ask(service, "goroutine?debug=2", short_patience, &answer, NULL) < 0)
         return;
     int code = ebb__go_waits_read(answer.body, answer.size, service->shown, &waits, NULL);
     free(answer.body);
@@ -959,6 +1195,10 @@ static void say_cautions(struct ebb_service *service)
     if (service->last.known && service->unnamed)
         caution(service, "the service does not name its addresses (/debug/pprof/symbol is "
                          "missing), so what its maps do is unknown");
+    else if (service->last.known && service->half_named)
+        caution(service,
+                "the service did not name all its addresses in time (/debug/pprof/symbol), "
+                "so what its maps do may be unknown");
     if (service->stale)
         caution(service, "the heap is as of the last garbage collection, none came for a while, "
                          "and --no-gc forbids asking for one");
@@ -1045,12 +1285,27 @@ int ebb__service_observe(struct ebb_service *service, struct ebb_error *error)
 
 bool ebb__service_attend(struct ebb_service *service)
 {
+    bool coming = service->coming;
     if (service->over || service->options.recording || !service->last.known)
-        return false;
+        return coming && !service->over;
     if (service->costs && ebb__http_done(service->costs))
         end_costs(service);
     begin_costs(service);
-    return service->costs != NULL;
+    for (int kind = EBB_COST_MUTEX; kind <= EBB_COST_BLOCK; kind++) {
+        if (service->waiting[kind] && ebb__http_done(service->waiting[kind]))
+            service->before[kind] = take_waiting(service, (enum ebb_cost)kind);
+        coming |= service->waiting[kind] != NULL;
+    }
+    return service->costs || coming;
+}
+
+bool ebb__service_ready(struct ebb_service *service)
+{
+    if (!service->options.recording || service->over)
+        return true;
+    if (!service->coming && start_heap(service, false, &service->coming, NULL) < 0)
+        return true; /* looking says why */
+    return ebb__http_done(service->coming);
 }
 
 int ebb__service_conclude(struct ebb_service *service, struct ebb_error *error)
@@ -1064,8 +1319,7 @@ int ebb__service_conclude(struct ebb_service *service, struct ebb_error *error)
     }
     if (!service->over && service->last.known && service->start_s > 0) {
         end_costs(service);
-        end_waiting(service, EBB_COST_MUTEX);
-        end_waiting(service, EBB_COST_BLOCK);
+        end_waiting(service);
         read_waits(service);
     }
     say_cautions(service);
@@ -1073,6 +1327,16 @@ int ebb__service_conclude(struct ebb_service *service, struct ebb_error *error)
 }
 
 /* ---- single profiles ---- */
+
+/* What lies beside the profiles and is none. */
+static bool is_no_profile(const char *name)
+{
+    static const char *const names[] = {"cmdline", "symbol", "trace"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
 
 /* A heap profile that can be judged later like a live one. */
 static int take_whole_heap(struct ebb_service *service, const char *name,
@@ -1089,11 +1353,15 @@ static int take_whole_heap(struct ebb_service *service, const char *name,
 int ebb__service_profile(struct ebb_service *service, const char *name,
                          struct ebb_profile **profile, struct ebb_error *error)
 {
-    char what[64];
     double seconds = service->options.seconds;
     *profile = NULL;
     if (!*name)
         name = *service->named ? service->named : "heap";
+    if (is_no_profile(name))
+        return ebb_error_set(error, -EINVAL,
+                             "%s: /debug/pprof/%s is no profile; name heap, goroutine, profile or "
+                             "another of those that /debug/pprof/ lists",
+                             service->shown, name);
     struct ebb_profile **newest = strcmp(name, "heap") == 0        ? &service->newest_heap
                                   : strcmp(name, "goroutine") == 0 ? &service->newest_goroutines
                                                                    : profile;
@@ -1110,8 +1378,12 @@ int ebb__service_profile(struct ebb_service *service, const char *name,
     bool cpu = strcmp(name, "cpu") == 0;
     if (cpu && seconds == 0)
         seconds = GATHER_S;
-    snprintf(what, sizeof what, seconds > 0 ? "%s?seconds=%.0f" : "%s", cpu ? "profile" : name,
-             ceil(seconds));
-    int code = ask_profile(service, what, seconds, profile, error);
+    const char *handler = cpu ? "profile" : name;
+    const char *what =
+        seconds > 0 ? ebb_arena_printf(&service->arena, "%s?seconds=%.0f", handler, ceil(seconds))
+                    : handler;
+    if (!what)
+        return no_memory(service, error);
+    int code = ask_profile(service, what, patience(service, seconds), profile, error);
     return code == 0 ? name_profile(service, profile, error) : code;
 }

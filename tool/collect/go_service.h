@@ -13,8 +13,8 @@
 
 struct ebb_service;
 
-/* Parses the URL (the service, a base path, or any of its /debug/pprof addresses) and asks once for
- * the heap, so that what is wrong with the address shows at once. See target.h for the options. */
+/* Parses the URL (the service, a base path, or any of its /debug/pprof addresses) and, unless
+ * recording, asks once for the heap, so that what is wrong with the address shows at once. See target.h for the options. */
 int ebb__service_open(const char *url, const struct ebb_target_options *options,
                       struct ebb_service **service, struct ebb_error *error);
 void ebb__service_close(struct ebb_service *service); /* NULL is fine */
@@ -23,7 +23,8 @@ void ebb__service_close(struct ebb_service *service); /* NULL is fine */
  * no longer accepts connections, like a process that ended) or lost (negative: it restarted, hung,
  * or answers nonsense). The evidence up to there stays. */
 int ebb__service_observe(struct ebb_service *service, struct ebb_error *error);
-/* See ebb_target_attend. */
+/* See ebb_target_ready and ebb_target_attend. */
+bool ebb__service_ready(struct ebb_service *service);
 bool ebb__service_attend(struct ebb_service *service);
 /* See ebb_target_conclude. */
 int ebb__service_conclude(struct ebb_service *service, struct ebb_error *error);

@@ -2,15 +2,18 @@
  * while another is waited for, and connections are shared. */
 #include "tool/collect/http_client.h"
 
+#include "base/clock.h"
+
 #include <curl/curl.h>
 #include <errno.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum { REDIRECTS = 5, POLL_MS = 200, TOTAL_S = 600 };
+enum { REDIRECTS = 5, POLL_MS = 200, HEADERS_LIMIT = 256 << 10 };
 
 struct ebb_http {
     CURLM *multi;
@@ -25,11 +28,18 @@ struct ebb_http_transfer {
     char *shown; /* the URL for messages */
     char *body;
     size_t size, room;
-    double silence_s;
+    size_t headers; /* bytes, of all answers on the way */
+    struct ebb_http_patience patience;
+    double began_s, heard_s, until_s; /* `until_s`: when it is given up */
     bool done, too_large, no_memory, from_pprof;
     CURLcode result;
     char detail[CURL_ERROR_SIZE];
 };
+
+static double now_s(void)
+{
+    return (double)ebb_clock_ns() * 1e-9;
+}
 
 /* ---- the client ---- */
 
@@ -93,6 +103,7 @@ static size_t take_body(char *data, size_t unit, size_t count, void *context)
 {
     struct ebb_http_transfer *transfer = context;
     size_t size = unit * count;
+    transfer->heard_s = now_s();
     if (size > EBB_HTTP_LIMIT - transfer->size) {
         transfer->too_large = true;
         return 0;
@@ -118,6 +129,10 @@ static size_t take_header(char *data, size_t unit, size_t count, void *context)
     static const char mark[] = "X-Go-Pprof:", status[] = "HTTP/";
     struct ebb_http_transfer *transfer = context;
     size_t size = unit * count;
+    transfer->heard_s = now_s();
+    transfer->headers += size;
+    if (transfer->headers > HEADERS_LIMIT)
+        return 0;
     if (size >= sizeof status - 1 && memcmp(data, status, sizeof status - 1) == 0) {
         transfer->from_pprof = false;
         transfer->size = 0;
@@ -156,7 +171,6 @@ static void set_options(struct ebb_http_transfer *transfer, const char *url)
 {
     const struct ebb_http *http = transfer->http;
     CURL *easy = transfer->easy;
-    long silence = (long)(transfer->silence_s + 0.999);
     curl_easy_setopt(easy, CURLOPT_URL, url);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -172,9 +186,9 @@ static void set_options(struct ebb_http_transfer *transfer, const char *url)
     curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "ebb/" EBB_VERSION);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, (long)EBB_HTTP_CONNECT_S);
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, silence);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)TOTAL_S + silence);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)EBB_HTTP_SLOWEST);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)ceil(transfer->patience.silence_s));
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)ceil(transfer->patience.total_s * 1e3));
     curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)EBB_HTTP_LIMIT);
     if (http->direct)
         curl_easy_setopt(easy, CURLOPT_PROXY, "");
@@ -187,7 +201,7 @@ static void set_options(struct ebb_http_transfer *transfer, const char *url)
     set_credentials(http, easy);
 }
 
-int ebb__http_start(struct ebb_http *http, const char *url, double patience_s,
+int ebb__http_start(struct ebb_http *http, const char *url, struct ebb_http_patience patience,
                     struct ebb_http_transfer **result, struct ebb_error *error)
 {
     *result = NULL;
@@ -196,7 +210,9 @@ int ebb__http_start(struct ebb_http *http, const char *url, double patience_s,
     if (!transfer)
         return ebb_error_set(error, -ENOMEM, "out of memory");
     transfer->http = http;
-    transfer->silence_s = EBB_HTTP_SILENCE_S + patience_s;
+    transfer->patience = patience;
+    transfer->began_s = now_s();
+    transfer->until_s = INFINITY; /* libcurl itself sees to its patience */
     transfer->shown = shown_url(url);
     transfer->body = calloc(1, 1);
     transfer->room = 1;
@@ -249,7 +265,52 @@ bool ebb__http_done(struct ebb_http_transfer *transfer)
     return transfer->done;
 }
 
+void ebb__http_hurry(struct ebb_http_transfer *transfer, double seconds)
+{
+    transfer->until_s = now_s() + seconds;
+}
+
 /* ---- what went wrong ---- */
+
+/* It took too long: to connect, to say anything more, or all in all. */
+static int describe_patience(const struct ebb_http_transfer *transfer, struct ebb_error *error)
+{
+    const char *shown = transfer->shown;
+    double connected = 0, now = now_s(),
+           silent_s = now - fmax(transfer->heard_s, transfer->began_s);
+    curl_off_t body = 0;
+    long headers = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME, &connected);
+    curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &body);
+    curl_easy_getinfo(transfer->easy, CURLINFO_HEADER_SIZE, &headers);
+    if (connected == 0)
+        return ebb_error_set(error, -ETIMEDOUT,
+                             "%s: no connection within %d s; is the address right, and does a "
+                             "firewall let us through?",
+                             shown, EBB_HTTP_CONNECT_S);
+    if (transfer->heard_s == 0 || silent_s > transfer->patience.silence_s / 2)
+        return ebb_error_set(error, -ETIMEDOUT,
+                             "%s: silent for %.0f s, given up; is the service hung or overloaded?",
+                             shown, fmin(silent_s, transfer->patience.silence_s));
+    return ebb_error_set(error, -ETIMEDOUT,
+                         "%s: too slow: %lld bytes in %.0f s, given up; is the service overloaded, "
+                         "or the network?",
+                         shown, (long long)body + headers, now - transfer->began_s);
+}
+
+/* libcurl has no room for a header of more than about 100 KB, which it calls out of memory; so where
+ * there is memory, that is what it was. */
+static int describe_memory(const struct ebb_http_transfer *transfer, struct ebb_error *error)
+{
+    void *probe = transfer->no_memory ? NULL : malloc((size_t)4 << 20);
+    bool there_is = probe;
+    free(probe);
+    return there_is ? ebb_error_set(error, -EFBIG,
+                                    "%s: its answer begins with more headers than a service sends; "
+                                    "name the port that serves /debug/pprof",
+                                    transfer->shown)
+                    : ebb_error_set(error, -ENOMEM, "%s: out of memory", transfer->shown);
+}
 
 static int describe_connection(const struct ebb_http_transfer *transfer, struct ebb_error *error)
 {
@@ -266,14 +327,13 @@ static int describe(const struct ebb_http_transfer *transfer, struct ebb_error *
     const char *shown = transfer->shown;
     const char *detail =
         transfer->detail[0] ? transfer->detail : curl_easy_strerror(transfer->result);
-    double connected = 0;
-    curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME, &connected);
     if (transfer->too_large || transfer->result == CURLE_FILESIZE_EXCEEDED)
         return ebb_error_set(error, -EFBIG,
                              "%s: the answer is larger than %zu MiB; that is no profile", shown,
                              EBB_HTTP_LIMIT >> 20);
-    if (transfer->no_memory)
-        return ebb_error_set(error, -ENOMEM, "%s: out of memory", shown);
+    if (transfer->no_memory || transfer->headers > HEADERS_LIMIT ||
+        transfer->result == CURLE_OUT_OF_MEMORY)
+        return describe_memory(transfer, error);
     switch (transfer->result) {
     case CURLE_URL_MALFORMAT:
         /* Ours was taken apart before; this one the server gave. */
@@ -290,14 +350,7 @@ static int describe(const struct ebb_http_transfer *transfer, struct ebb_error *
     case CURLE_COULDNT_CONNECT:
         return describe_connection(transfer, error);
     case CURLE_OPERATION_TIMEDOUT:
-        if (connected == 0)
-            return ebb_error_set(error, -ETIMEDOUT,
-                                 "%s: no connection within %d s; is the address right, and does a "
-                                 "firewall let us through?",
-                                 shown, EBB_HTTP_CONNECT_S);
-        return ebb_error_set(error, -ETIMEDOUT,
-                             "%s: silent for %.0f s, given up; is the service hung or overloaded?",
-                             shown, transfer->silence_s);
+        return describe_patience(transfer, error);
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_ISSUER_ERROR:
         return ebb_error_set(error, -EPROTO,
@@ -348,8 +401,6 @@ static int describe(const struct ebb_http_transfer *transfer, struct ebb_error *
     case CURLE_TOO_MANY_REDIRECTS:
         return ebb_error_set(error, -EPROTO,
                              "%s: redirects in circles; name the address it should lead to", shown);
-    case CURLE_OUT_OF_MEMORY:
-        return ebb_error_set(error, -ENOMEM, "%s: out of memory", shown);
     default:
         return ebb_error_set(error, -EIO, "%s: %.300s", shown, detail);
     }
@@ -389,6 +440,8 @@ int ebb__http_finish(struct ebb_http_transfer *transfer, struct ebb_http_answer 
         curl_multi_poll(http->multi, &interrupt, http->interrupt > 0, POLL_MS, NULL);
         if (http->interrupt > 0 && interrupt.revents)
             code = ebb_error_set(error, -EINTR, "%s: interrupted", transfer->shown);
+        else if (now_s() > transfer->until_s)
+            code = describe_patience(transfer, error);
     }
     if (code == 0 && transfer->result != CURLE_OK)
         code = describe(transfer, error);
@@ -398,11 +451,11 @@ int ebb__http_finish(struct ebb_http_transfer *transfer, struct ebb_http_answer 
     return code;
 }
 
-int ebb__http_ask(struct ebb_http *http, const char *url, double patience_s,
+int ebb__http_ask(struct ebb_http *http, const char *url, struct ebb_http_patience patience,
                   struct ebb_http_answer *answer, struct ebb_error *error)
 {
     struct ebb_http_transfer *transfer;
     *answer = (struct ebb_http_answer){0};
-    int code = ebb__http_start(http, url, patience_s, &transfer, error);
+    int code = ebb__http_start(http, url, patience, &transfer, error);
     return code < 0 ? code : ebb__http_finish(transfer, answer, error);
 }

@@ -1,8 +1,9 @@
 /* A small HTTP client over libcurl: whole answers into memory, with every way to fail said in one
  * line. Internal to the collect room.
  *
- * Connections are kept and reused. A server that is silent for EBB_HTTP_SILENCE_S is given up, as is
- * an answer that outgrows EBB_HTTP_LIMIT. Redirects are followed within http and https, and
+ * Connections are kept and reused. Each request says how long it may take and how long it may send
+ * less than EBB_HTTP_SLOWEST; one that does, or an answer that outgrows EBB_HTTP_LIMIT, is given up.
+ * Redirects are followed within http and https, and
  * credentials stay with the host they were given for. Proxies of the environment are used, except
  * for the machine itself. Messages name a URL without its user, password and query. Not
  * thread-safe. */
@@ -14,7 +15,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define EBB_HTTP_SILENCE_S 10
+#define EBB_HTTP_SILENCE_S 10.0 /* the usual patience */
+#define EBB_HTTP_TOTAL_S   600.0
+#define EBB_HTTP_SLOWEST   1024 /* bytes a second */
 #define EBB_HTTP_CONNECT_S 5
 #define EBB_HTTP_LIMIT     ((size_t)256 << 20)
 
@@ -40,23 +43,31 @@ struct ebb_http_answer {
     unsigned port;
 };
 
+/* When a request is given up. */
+struct ebb_http_patience {
+    double silence_s; /* so long less than EBB_HTTP_SLOWEST came */
+    double total_s;   /* so long in all */
+};
+
 /* Options are copied. 0, -ENOMEM. */
 int ebb__http_new(const struct ebb_http_options *options, struct ebb_http **http,
                   struct ebb_error *error);
 void ebb__http_free(struct ebb_http *http); /* NULL is fine; no transfer may be left */
 
-/* GETs a URL and waits for the answer, whatever its status. `patience_s`: silence allowed beyond EBB_HTTP_SILENCE_S, because the server gathers something.
+/* GETs a URL and waits for the answer, whatever its status.
  * 0; -ECONNREFUSED (nothing listens or the connection broke before an answer), -ETIMEDOUT,
  * -EPROTO (TLS, not HTTP, a broken answer), -EFBIG, -EINTR, -ENOMEM, -EIO, and the line. */
-int ebb__http_ask(struct ebb_http *http, const char *url, double patience_s,
+int ebb__http_ask(struct ebb_http *http, const char *url, struct ebb_http_patience patience,
                   struct ebb_http_answer *answer, struct ebb_error *error);
 
 /* The same in two steps: between them the transfer goes on whenever the client is used. */
 struct ebb_http_transfer;
-int ebb__http_start(struct ebb_http *http, const char *url, double patience_s,
+int ebb__http_start(struct ebb_http *http, const char *url, struct ebb_http_patience patience,
                     struct ebb_http_transfer **transfer, struct ebb_error *error);
 /* Moves what can be moved without waiting. */
 bool ebb__http_done(struct ebb_http_transfer *transfer);
+/* From now on it has so long at most. */
+void ebb__http_hurry(struct ebb_http_transfer *transfer, double seconds);
 /* Waits for the end and frees the transfer. */
 int ebb__http_finish(struct ebb_http_transfer *transfer, struct ebb_http_answer *answer,
                      struct ebb_error *error);

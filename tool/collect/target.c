@@ -117,6 +117,11 @@ int ebb_target_observe(struct ebb_target *target, struct ebb_error *error)
                            : 1; /* files and histories hold all there is to see */
 }
 
+bool ebb_target_ready(struct ebb_target *target)
+{
+    return !target->service || ebb__service_ready(target->service);
+}
+
 bool ebb_target_attend(struct ebb_target *target)
 {
     return target->service && ebb__service_attend(target->service);

@@ -57,6 +57,10 @@ void ebb_target_close(struct ebb_target *target, bool keep, double grace_s);
  * ended (the last observation was still added); negative errno and the line when it could not look. */
 int ebb_target_observe(struct ebb_target *target, struct ebb_error *error);
 
+/* Before a look, when recording: asks for what it needs (a service's heap). True: it is here, so that
+ * looking does not wait for it. Does not wait itself. */
+bool ebb_target_ready(struct ebb_target *target);
+
 /* Between two looks: takes in what arrived meanwhile and asks for the next (a service's processor
  * profiles). True: something is on its way, so come back soon. Does not wait for it. */
 bool ebb_target_attend(struct ebb_target *target);
