@@ -1,9 +1,11 @@
 /* ebb record: keeps a history of any number of targets, which `ebb doctor --store` reads.
  *
- * Every target is a source: looked at at even steps, and what is new goes into the store. A source
- * that cannot be reached is said once and tried again at the next step; the others go on. A process
- * that ended is waited for: another one that runs the same executable continues its history. A store
- * that cannot be written at the moment (a full disk) is said once and tried again, too.
+ * Every target is a source: looked at at even steps, and what is new goes into the store. A service
+ * is asked in the background and looked at when it has answered, so a slow one holds nobody up; while
+ * it answers nothing more is asked of it. A source that cannot be reached is said once and tried
+ * again at the next step; the others go on. A process that ended is waited for: another one that runs
+ * the same executable continues its history. A store that cannot be written at the moment (a full
+ * disk) is said once and tried again, too.
  *
  * The store prunes itself once an hour. What ends us loses nothing that was stored before. */
 #include "base/clock.h"
@@ -28,8 +30,10 @@
 #define DEFAULT_STEP_S  60.0
 #define SHORTEST_STEP_S 0.05
 #define LONGEST_S       (100 * 366 * 86400.0)
+#define SAME_START_S    2.0
 #define PRUNE_EVERY_S   3600.0
 #define GRACE_S         5.0
+#define ATTEND_S        0.02 /* between looks at what is on its way */
 
 struct plan {
     const char *store;
@@ -60,6 +64,9 @@ struct source {
     struct processes EBB_VEC(struct stored) processes;
     char executable[4096]; /* of a process, to know its successor */
     uint64_t started_ns;   /* of the last process, since 1970 */
+    pid_t pid;             /* of a service whose start is known, else 0 */
+    double born_s;         /* that start on the clock since boot, which nobody sets */
+    bool asked;            /* an answer is on its way */
     bool over;             /* the program that was started here has ended */
     char trouble[512];     /* what was said last; "" when all is well */
 };
@@ -370,16 +377,32 @@ static int open_source(struct recorder *recorder, struct source *source, struct 
 
 /* ---- storing ---- */
 
+/* When a service began, on the wall clock; 0: unknown. Once known it stays, whoever sets that clock. */
+static int64_t start_of_service(struct source *source, const struct ebb_evidence *evidence,
+                                double seen_s, int64_t time_ns)
+{
+    if (evidence->age_s <= 0)
+        return 0;
+    double age_s = evidence->age_s + seen_s;
+    double born_s = (double)ebb_clock_read(CLOCK_BOOTTIME) * 1e-9 - age_s;
+    bool same = source->started_ns > 0 && source->pid == evidence->pid &&
+                fabs(born_s - source->born_s) < SAME_START_S;
+    if (same)
+        return (int64_t)source->started_ns;
+    source->pid = evidence->pid;
+    source->born_s = born_s;
+    return time_ns - (int64_t)(age_s * 1e9);
+}
+
 /* When the process began, on the wall clock; 0: unknown. */
-static int64_t start_of(const struct source *source, const struct ebb_evidence *evidence,
+static int64_t start_of(struct source *source, const struct ebb_evidence *evidence,
                         const struct ebb_profile *heap, int64_t time_ns)
 {
     const struct ebb_observation *newest =
         &evidence->observations.items[evidence->observations.len - 1];
-    if (!source->is_url)
-        return heap->time_ns > heap->duration_ns ? heap->time_ns - heap->duration_ns : 0;
-    double age_s = evidence->age_s > 0 ? evidence->age_s + newest->time_s : 0;
-    return age_s > 0 ? time_ns - (int64_t)(age_s * 1e9) : 0;
+    if (source->is_url)
+        return start_of_service(source, evidence, newest->time_s, time_ns);
+    return heap->time_ns > heap->duration_ns ? heap->time_ns - heap->duration_ns : 0;
 }
 
 static int store_profiles(struct recorder *recorder, struct source *source, struct stored *stored,
@@ -388,10 +411,8 @@ static int store_profiles(struct recorder *recorder, struct source *source, stru
 {
     const struct ebb_observation *newest =
         &evidence->observations.items[evidence->observations.len - 1];
-    /* A process's profile knows its moment, which for a dead one is its end. Another machine's clock
-     * is not ours. */
-    int64_t time_ns =
-        !source->is_url && heap->time_ns > 0 ? heap->time_ns : (int64_t)ebb_clock_realtime_ns();
+    /* A profile knows its moment, which for a dead process is its end. */
+    int64_t time_ns = heap->time_ns > 0 ? heap->time_ns : (int64_t)ebb_clock_realtime_ns();
     struct ebb_store_process process = {
         .target = source->name,
         .kind = evidence->kind,
@@ -466,17 +487,23 @@ static int prepare(struct recorder *recorder, struct source *source, struct ebb_
     return source->name ? 0 : ebb_error_set(error, -ENOMEM, "out of memory");
 }
 
-/* Stores what is new of a source. A store that fails is the recorder's trouble, not the source's. */
+/* What the store could not do is the recorder's trouble, not the source's; 0: it is over. */
+static void note_store(struct recorder *recorder, int code, const struct ebb_error *error)
+{
+    if (code == -EBADMSG || code == -ESTALE)
+        recorder->fatal = code;
+    trouble(recorder, recorder->trouble, code < 0 ? error->text : "",
+            recorder->fatal ? "" : "; trying again at the next step");
+}
+
+/* Stores what is new of a source. */
 static void store_source(struct recorder *recorder, struct source *source)
 {
     struct ebb_error error = {""};
     int code = prepare(recorder, source, &error);
     for (size_t i = 0; code == 0 && i < source->processes.len; i++)
         code = store_process(recorder, source, i, &error);
-    if (code == -EBADMSG || code == -ESTALE)
-        recorder->fatal = code;
-    trouble(recorder, recorder->trouble, code < 0 ? error.text : "",
-            recorder->fatal ? "" : "; trying again at the next step");
+    note_store(recorder, code, &error);
 }
 
 /* ---- looking ---- */
@@ -501,11 +528,15 @@ static void end_source(struct recorder *recorder, struct source *source)
     source->life = 0;
 }
 
+/* Looks at a source, or asks it and comes back when it has answered. */
 static void look_at(struct recorder *recorder, struct source *source)
 {
     struct ebb_error error = {""};
     int code = source->target ? 0 : open_source(recorder, source, &error);
     bool hopeless = code == -EINVAL; /* no time makes a URL right */
+    source->asked = code == 0 && !ebb_target_ready(source->target);
+    if (source->asked)
+        return;
     if (code == 0)
         code = ebb_target_observe(source->target, &error);
     if (code >= 0) {
@@ -516,6 +547,7 @@ static void look_at(struct recorder *recorder, struct source *source)
             source->trouble[0] = '\0';
         else
             end_source(recorder, source);
+        source->asked = source->target && ebb_target_attend(source->target);
         return;
     }
     if (source->target) {
@@ -547,11 +579,20 @@ static bool all_over(const struct recorder *recorder)
     return true;
 }
 
-static void look_at_all(struct recorder *recorder)
+/* The step of all sources. A service that did not answer before the `last` one is waited for no more.
+ */
+static void look_at_all(struct recorder *recorder, bool last)
 {
-    for (size_t i = 0; i < recorder->sources.len && !recorder->fatal; i++)
-        if (!recorder->sources.items[i].over)
-            look_at(recorder, &recorder->sources.items[i]);
+    for (size_t i = 0; i < recorder->sources.len && !recorder->fatal; i++) {
+        struct source *source = &recorder->sources.items[i];
+        bool silent = last && source->is_url && *source->trouble;
+        if (silent) {
+            close_source(source);
+            source->asked = false;
+        } else if (!source->over && !source->asked) {
+            look_at(recorder, source);
+        }
+    }
     show_progress(recorder);
 }
 
@@ -569,16 +610,34 @@ static void prune_now(struct recorder *recorder)
 {
     const struct ebb_store_keeping keeping = {recorder->plan->keep_s, EBB_STORE_FULL_S};
     struct ebb_error error = {""};
-    if (ebb_store_prune(recorder->store, &keeping, (int64_t)ebb_clock_realtime_ns(), NULL, &error) <
-        0)
-        trouble(recorder, recorder->trouble, error.text, "; trying again");
+    int code =
+        ebb_store_prune(recorder->store, &keeping, (int64_t)ebb_clock_realtime_ns(), NULL, &error);
+    if (code < 0)
+        note_store(recorder, code, &error);
 }
 
-/* Waits for a time to come. Whether to go on. */
-static bool wait_until(struct recorder *recorder, double until_s)
+/* Looks at those that have answered meanwhile. Whether others have yet to. */
+static bool look_at_asked(struct recorder *recorder)
 {
-    for (double left; (left = until_s - now_s()) > 0;) {
-        int signal = ebb_signals_wait((int)ceil(fmin(left, 1000) * 1000));
+    bool more = false;
+    for (size_t i = 0; i < recorder->sources.len && !recorder->fatal; i++) {
+        struct source *source = &recorder->sources.items[i];
+        if (source->asked)
+            look_at(recorder, source);
+        more |= source->asked;
+    }
+    return more && !recorder->fatal;
+}
+
+/* Waits for a time to come, or with `answers` only until all have answered. Whether to go on. */
+static bool wait_until(struct recorder *recorder, double until_s, bool answers)
+{
+    do {
+        bool more = look_at_asked(recorder);
+        double left = fmax(until_s - now_s(), 0);
+        if (recorder->fatal || (answers && !more))
+            break;
+        int signal = ebb_signals_wait((int)ceil(fmin(left, more ? ATTEND_S : 1000) * 1000));
         if (signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT)
             return false;
         if (signal == SIGCHLD) {
@@ -586,7 +645,7 @@ static bool wait_until(struct recorder *recorder, double until_s)
             if (all_over(recorder))
                 return false;
         }
-    }
+    } while (now_s() < until_s);
     return true;
 }
 
@@ -594,19 +653,25 @@ static void watch(struct recorder *recorder)
 {
     double start = now_s(), next = start, prune = start;
     double end = recorder->plan->for_s > 0 ? start + recorder->plan->for_s : INFINITY;
-    for (;;) {
+    bool ended = false;
+    while (!ended) {
         if (now_s() >= prune) {
             prune_now(recorder);
             prune = now_s() + PRUNE_EVERY_S;
         }
-        look_at_all(recorder);
-        if (recorder->fatal || all_over(recorder) || now_s() >= end)
+        ended = now_s() >= end;
+        look_at_all(recorder, ended);
+        if (recorder->fatal || all_over(recorder))
             return;
         next = fmin(fmax(next + recorder->plan->every_s, now_s()), end);
-        if (!wait_until(recorder, next))
+        if (!ended && !wait_until(recorder, next, false)) {
+            look_at_all(recorder, true); /* the last word of each */
+            end = now_s() + GRACE_S;
             break;
+        }
     }
-    look_at_all(recorder); /* the last word of each */
+    /* At the end of its time what was asked is waited for: it is given up in time, with its reason. */
+    wait_until(recorder, ended ? INFINITY : end, true);
 }
 
 /* ---- the command ---- */
