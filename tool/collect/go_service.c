@@ -728,11 +728,14 @@ static int sight_memory(struct ebb_service *service, struct ebb_sighting *sighti
 
 static const char stats_heading[] = "# runtime.MemStats";
 
+/* When recording, what others have to say may keep us from looking at this answer for a while. */
 static int start_heap(struct ebb_service *service, bool collect,
                       struct ebb_http_transfer **transfer, struct ebb_error *error)
 {
     const char *what = service->plain ? "heap" : collect ? "heap?gc=1&debug=1" : "heap?debug=1";
-    return start(service, what, patience(service, collect ? GC_PATIENCE_S : 0), transfer, error);
+    double more_s =
+        (collect ? GC_PATIENCE_S : 0) + (service->options.recording ? EBB_HTTP_SILENCE_S : 0);
+    return start(service, what, patience(service, more_s), transfer, error);
 }
 
 /* Reads the text of Go; what is none tells that the service is not Go, or was cut off. */
