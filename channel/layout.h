@@ -167,6 +167,7 @@ struct ebb_map_entry {
 
 enum {
     EBB_MAP_NO_SHRINK = 1u << 0, /* keeps its table when entries go */
+    EBB_MAP_NESTED = 1u << 1,    /* a map of maps: entries and bytes of all inner maps */
 };
 
 struct ebb_table_directory {

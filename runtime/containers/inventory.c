@@ -10,8 +10,9 @@
 #include "channel/modules.h"
 #include "channel/sampler.h"
 #include "channel/writer.h"
+#include "runtime/containers/level.h"
 
-#include <ebb/map.h>
+#include <ebb/nested_map.h>
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -104,7 +105,6 @@ static struct ebb_map_entry describe(const struct ebb__table *table,
     size_t buckets = ebb__table_buckets(table), full = table->mask / EBB__GROUP + 1;
     struct ebb_map_entry entry = {
         .len = table->count,
-        .high_water = table->high_water,
         .buckets = table->capacity ? buckets : 0,
         .bytes = ebb__table_bytes(table, layout),
         .overflow_nodes = table->nodes,
@@ -122,29 +122,61 @@ static struct ebb_map_entry describe(const struct ebb__table *table,
     return entry;
 }
 
+/* Writes `entry` for the map whose (outer) table this is. False: nothing is ever published here. */
+static bool publish(struct ebb__table *table, struct ebb_map_entry *entry)
+{
+    if (entry->len > table->high_water)
+        table->high_water = entry->len;
+    entry->high_water = table->high_water;
+    show_function *agent;
+    struct ebb_writer *writer = ready(&agent);
+    struct ebb_map_handle handle = {table->shown.sequence, table->shown.index};
+    uint64_t site = (uintptr_t)table->site;
+    if (agent)
+        agent(&handle, entry, site);
+    else if (writer)
+        ebb_writer_map(writer, &handle, entry, site);
+    table->shown.sequence = handle.sequence;
+    table->shown.index = handle.index;
+    return agent || writer;
+}
+
+/* The lengths between which what was shown is good enough. */
+static void set_thresholds(size_t length, size_t *above, size_t *below)
+{
+    size_t step = length / STEPS > LEAST_STEP ? length / STEPS : LEAST_STEP;
+    *above = length + step;
+    *below = length > step ? length - step : 0;
+}
+
 void ebb__table_show(struct ebb__table *table, const struct ebb__layout *layout)
 {
     if (table->count < table->show_from)
         return;
-    if (table->count > table->high_water)
-        table->high_water = table->count;
-    show_function *agent;
-    struct ebb_writer *writer = ready(&agent);
     struct ebb_map_entry entry = describe(table, layout);
-    struct ebb_map_handle handle = {table->shown.sequence, table->shown.index};
-    uint64_t site = (uintptr_t)table->site;
-    bool shown = agent    ? agent(&handle, &entry, site)
-                 : writer ? ebb_writer_map(writer, &handle, &entry, site)
-                          : false;
-    table->shown.sequence = handle.sequence;
-    table->shown.index = handle.index;
-    size_t step = table->count / STEPS > LEAST_STEP ? table->count / STEPS : LEAST_STEP;
     table->show_from = 0;
-    table->show_at = table->count + step;
-    table->show_below = table->count > step ? table->count - step : 0;
-    if (!shown && !agent && !writer) { /* never again */
+    if (publish(table, &entry)) {
+        set_thresholds(table->count, &table->show_at, &table->show_below);
+    } else { /* never again */
         table->show_from = table->show_at = SIZE_MAX;
         table->show_below = 0;
+    }
+}
+
+void ebb__nested_show(struct ebb__nested *nested, const struct ebb__layout *layout)
+{
+    struct ebb__table *table = &nested->level.refs.table;
+    struct ebb_map_entry entry = describe(table, layout);
+    entry.len = nested->len;
+    entry.bytes = ebb__nested_bytes(nested);
+    entry.deletes = nested->puts - nested->len;
+    entry.key_bytes = entry.value_bytes = 0; /* differ from entry to entry */
+    entry.flags |= EBB_MAP_NESTED;
+    if (publish(table, &entry)) {
+        set_thresholds(nested->len, &nested->show_at, &nested->show_below);
+    } else {
+        nested->show_at = SIZE_MAX;
+        nested->show_below = 0;
     }
 }
 

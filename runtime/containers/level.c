@@ -21,6 +21,11 @@ static inline bool refs_equal(const struct ebb__refs *refs, struct ebb__ref a, s
 
 enum { LOOSE = 4 }; /* a table is too large when so many times its entries would fit */
 
+const struct ebb__layout *ebb__level_layout(void)
+{
+    return &ebb__refs__layout;
+}
+
 size_t ebb__level_bytes(const struct ebb__level *level)
 {
     return ebb__table_bytes(&level->refs.table, &ebb__refs__layout);

@@ -31,6 +31,10 @@ bool ebb__level_tighten(struct ebb__level *level);
 /* Goes a step on with growing or shrinking; false: nothing was left to do. */
 bool ebb__level_maintain(struct ebb__level *level);
 
+/* Brings the inventory up to date about a nested map, whose outer level's table has this layout. */
+void ebb__nested_show(struct ebb__nested *nested, const struct ebb__layout *layout);
+const struct ebb__layout *ebb__level_layout(void);
+
 /* Walks, as for any map; `key` of the walk is the reference produced. */
 struct ebb__refs_iter ebb__level_walk(const struct ebb__level *level);
 bool ebb__level_walk_next(struct ebb__refs_iter *walk);

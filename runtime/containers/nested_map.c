@@ -119,6 +119,7 @@ static struct ebb__inner *new_inner(struct ebb__nested *nested, struct ebb__ref 
     const struct ebb_map_options options = {.allocator = nested->level.refs.table.allocator,
                                             .site = nested->level.refs.table.site};
     ebb__table_begin(&inner->level.refs.table, &options);
+    ebb__table_shown_by_owner(&inner->level.refs.table);
     copy_key(outer_key(nested, inner), ref.key, type->outer_size, type->outer_text,
              (char *)inner + type->inner_bytes);
     return inner;
@@ -271,11 +272,25 @@ static bool expire_oldest(struct ebb__nested *nested, uint64_t now)
     return true;
 }
 
+static void show_when_due(struct ebb__nested *nested)
+{
+    if (nested->len >= nested->show_at || nested->len < nested->show_below)
+        ebb__nested_show(nested, ebb__level_layout());
+}
+
 /* The share of every call: a step of what is to be done. */
 static void tidy(struct ebb__nested *nested, uint64_t now)
 {
     expire_oldest(nested, now);
     free_some(nested, AT_A_TIME);
+    show_when_due(nested);
+}
+
+/* It is not in the inventory: from how many entries on it belongs there. */
+static void not_shown(struct ebb__nested *nested)
+{
+    nested->show_at = nested->level.refs.table.name ? 1 : EBB__SHOWN_UNNAMED;
+    nested->show_below = 0;
 }
 
 /* Takes an entry out and frees it; with `taken` the value is kept there. */
@@ -481,6 +496,7 @@ static struct ebb__entry *add_entry(struct ebb__nested *nested, struct ebb__inne
         if (*map || attach(nested, into) == 0) {
             PUSH(into, entry);
             nested->len++;
+            nested->puts++;
             *map = into;
             return entry;
         }
@@ -566,6 +582,10 @@ void ebb__nested_clear(struct ebb__nested *nested, enum ebb_clear what)
     while (nested->dying)
         free_some(nested, SIZE_MAX);
     nested->len = 0;
+    if (what == EBB_RELEASE)
+        not_shown(nested);
+    else
+        show_when_due(nested);
 }
 
 bool ebb__nested_maintain(struct ebb__nested *nested, uint64_t budget_ns)
@@ -723,6 +743,8 @@ void ebb__nested_begin(struct ebb__nested *nested, const struct ebb__nested_type
                                           .allocator = options->allocator,
                                           .seed = options->seed};
     ebb__table_begin(&nested->level.refs.table, &table);
+    ebb__table_shown_by_owner(&nested->level.refs.table);
+    not_shown(nested);
     nested->level.refs.table.clear = clear_table;
 }
 

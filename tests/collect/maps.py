@@ -104,6 +104,14 @@ def many():
         check("1000 more" in table and f"create maps.c:{CREATED}" in table, table)
 
 
+def nested():
+    with Program().told("nested 1000", "nested 99000") as program:
+        only, = listed(program.pid)
+        check(only["name"] == "tenants" and only["site"]["function"] == "create", f"{only}")
+        near(only["len"], 100000)
+        check(only["bytes"] > 16 * 100000, f"{only['bytes']} bytes for two levels")
+
+
 def under_the_agent():
     with Program(EBB, "run", "--http", "off", "--sample", "64K", "--").told("put 300000") as program:
         check(len(program.records()) == 1, f"records: {program.records()}")
@@ -172,7 +180,15 @@ def doctor_names_it():
             check(first["pattern"] == "unbounded-map" and first["map"] == "sessions", f"{first}")
             check(first["site"]["function"] == "create" and first["site"]["line"] == CREATED, f"{first['site']}")
             check('"sessions"' in first["summary"], first["summary"])
+            check(len(report["verdicts"]) == 1, f"{report['verdicts']}")
             check(report["memory"]["growth_bytes_per_s"] > 0.5 * first["growth_bytes_per_s"], f"{report['memory']}")
+
+
+def doctor_names_nested():
+    with Program(EBB, "run", "--http", "off", "--sample", "64K", "--").told("nested 1000") as program:
+        first, *others = doctor(program, ["nested 3000"])["verdicts"]
+        check(first["pattern"] == "unbounded-nested-map" and first["map"] == "tenants", f"{first}")
+        check(not others, f"{others}")
 
 
 def doctor_lets_churn_be():
@@ -193,12 +209,14 @@ main([
     ("a map is followed up and down", follows),
     ("large maps without a name", without_a_name),
     ("many maps", many),
+    ("a nested map", nested),
     ("under the agent there is one record", under_the_agent),
     ("a child by fork has a record of its own", after_fork),
     ("EBB_PUBLISH=0", keeps_to_itself),
     ("a killed program's maps", killed),
     ("a program that ends leaves nothing behind", ends),
     ("the doctor names the map that grows", doctor_names_it),
+    ("the doctor names a nested map, and its entries nowhere else", doctor_names_nested),
     ("the doctor lets churn be", doctor_lets_churn_be),
     ("what is refused", refuses),
 ])

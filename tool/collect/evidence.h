@@ -103,6 +103,7 @@ struct ebb_map_history {
     uint64_t sequence; /* its identity */
     const char *name;  /* "" has none */
     uint32_t key_bytes, value_bytes;
+    bool nested;           /* a map of maps */
     struct ebb_frame site; /* where it was created */
     double high_water;     /* entries */
     uint64_t clears;

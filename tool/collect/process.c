@@ -306,6 +306,7 @@ static struct ebb_map_history *learn_map(struct ebb_process *process,
         .name = ebb_arena_strdup(&evidence->arena, map->name),
         .key_bytes = map->key_bytes,
         .value_bytes = map->value_bytes,
+        .nested = map->flags & EBB_MAP_NESTED,
         .site = ebb__site_of_map(process->symbolizer, &process->snapshot, map),
     };
     return added.name && ebb_vec_push(&evidence->maps, added) == 0

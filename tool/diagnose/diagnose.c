@@ -138,8 +138,8 @@ static int ask_map(struct ebb_study *study, const struct ebb_map_history *map,
         line[i] = end->len > 0 ? growth.lengths[i] * end->bytes / end->len : 0;
     *stack = map->site;
     struct ebb_verdict verdict = {
-        .pattern = ebb_pattern_unbounded_map.id,
-        .container = "Ebb map",
+        .pattern = map->nested ? ebb_pattern_unbounded_nested_map.id : ebb_pattern_unbounded_map.id,
+        .container = map->nested ? "Ebb nested map" : "Ebb map",
         .map = *map->name ? map->name : NULL,
         .confidence = growth.confidence,
         .site = map->site,

@@ -84,10 +84,16 @@ void ebb_map_explain(const struct ebb_study *study, const struct ebb_map_history
     double added = end->added - first->added, net = end->len - first->len;
     ebb_summary(words, "The %s, created in %s, only grows: more entries go in than come out.",
                 call(map, name), place(&map->site, where));
-    ebb_evidence_say(words,
-                     "It has %s entries of %u + %u bytes in %s, and gains about %s per second.",
-                     ebb_count(end->len).text, map->key_bytes, map->value_bytes,
-                     ebb_bytes(end->bytes).text, ebb_count(growth->entries_rate).text);
+    if (map->nested)
+        ebb_evidence_say(words,
+                         "Its inner maps have %s entries in %s, and gain about %s per second.",
+                         ebb_count(end->len).text, ebb_bytes(end->bytes).text,
+                         ebb_count(growth->entries_rate).text);
+    else
+        ebb_evidence_say(words,
+                         "It has %s entries of %u + %u bytes in %s, and gains about %s per second.",
+                         ebb_count(end->len).text, map->key_bytes, map->value_bytes,
+                         ebb_bytes(end->bytes).text, ebb_count(growth->entries_rate).text);
     if (added > 1.02 * net)
         ebb_evidence_say(words, "In this window %s entries were added and %s deleted.",
                          ebb_count(added).text, ebb_count(added - net).text);
@@ -107,12 +113,11 @@ void ebb_map_explain(const struct ebb_study *study, const struct ebb_map_history
                       "beyond what you expect.");
 }
 
-/* What libebb's own code allocates for tables, which the maps count themselves. */
+/* What libebb allocates: tables, entries of nested maps, copies of keys. */
 bool ebb_is_map_memory(const struct ebb_evidence_stack *stack)
 {
     for (size_t i = 0; i < stack->depth && i < 6; i++)
-        if (strncmp(stack->frames[i].function, "ebb__table_", 11) == 0 ||
-            strncmp(stack->frames[i].function, "ebb__node_", 10) == 0)
+        if (strncmp(stack->frames[i].function, "ebb__", 5) == 0)
             return true;
     return false;
 }

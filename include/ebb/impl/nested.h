@@ -103,6 +103,8 @@ struct ebb__nested {
     size_t len, bytes;        /* entries that can be found; what all inner maps hold */
     uint64_t serials, detached;
     uint64_t evicted_entries, evicted_inner_maps, expired_inner_maps;
+    uint64_t puts;              /* entries that were added so far */
+    size_t show_at, show_below; /* counts of entries at which the inventory is out of date */
 };
 
 /* Which entries a walk produces. */

@@ -100,6 +100,7 @@ struct ebb__table {
         uint64_t sequence;
         uint32_t index;
     } shown;
+    bool shown_by_owner;         /* it is a part of what shows itself as a whole */
     uint64_t clears, high_water; /* `high_water` as far as shown */
     const void *site;            /* where the map was created */
 };
@@ -143,10 +144,18 @@ bool ebb__table_note_less(struct ebb__table *table, const struct ebb__layout *la
 /* Brings the inventory up to date, if the map belongs there; takes the map out of it. */
 void ebb__table_show(struct ebb__table *table, const struct ebb__layout *layout);
 void ebb__table_hide(struct ebb__table *table);
+static inline void ebb__table_not_shown(struct ebb__table *table);
+static inline void ebb__table_shown_by_owner(struct ebb__table *table)
+{
+    table->shown_by_owner = true;
+    ebb__table_not_shown(table);
+}
 static inline void ebb__table_not_shown(struct ebb__table *table)
 {
-    table->show_from = table->name ? 0 : EBB__SHOWN_UNNAMED;
-    table->show_at = table->name ? EBB__SHOWN_NAMED : EBB__SHOWN_UNNAMED;
+    table->show_from = table->shown_by_owner ? SIZE_MAX : table->name ? 0 : EBB__SHOWN_UNNAMED;
+    table->show_at = table->shown_by_owner ? SIZE_MAX
+                     : table->name         ? EBB__SHOWN_NAMED
+                                           : EBB__SHOWN_UNNAMED;
     table->show_below = table->shown.sequence = table->shown.index = 0;
 }
 /* Growth failed for want of memory: tries again after the table has grown by an eighth. */
