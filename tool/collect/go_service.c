@@ -239,8 +239,8 @@ static int parse_url(struct ebb_service *service, const char *url, struct ebb_ht
     struct ebb_arena *arena = &service->arena;
     struct parts parts;
     int code = take_apart(url, &parts, error);
-    char *base = code == 0 ? base_of(arena, &parts) : NULL;
-    char *profiles = code == 0 ? profile_path(arena, parts.path) : NULL;
+    char *base = code == 0 && parts.host ? base_of(arena, &parts) : NULL;
+    char *profiles = code == 0 && parts.path ? profile_path(arena, parts.path) : NULL;
     if (base && profiles) {
         const char *usual = strstr(profiles, "/debug/pprof");
         int length = usual ? (int)(usual - profiles) : (int)strlen(profiles);
@@ -303,7 +303,7 @@ static int describe_status(const struct ebb_service *service, const char *what,
 
 /* For what is needed: the heap, or a profile that somebody asked for. A short window has no use for
  * an answer that takes long. */
-static struct ebb_http_patience patience(const struct ebb_service *service, double gathering_s)
+static struct ebb_http_patience full_patience(const struct ebb_service *service, double gathering_s)
 {
     double window_s = service->options.window_s;
     double total_s =
@@ -314,14 +314,14 @@ static struct ebb_http_patience patience(const struct ebb_service *service, doub
 static const struct ebb_http_patience short_patience = {EXTRA_S, EXTRA_TOTAL_S};
 
 /* Asks for root/what. */
-static int start(struct ebb_service *service, const char *what, struct ebb_http_patience patience_,
+static int start(struct ebb_service *service, const char *what, struct ebb_http_patience patience,
                  struct ebb_http_transfer **transfer, struct ebb_error *error)
 {
     char url[4096];
     *transfer = NULL;
     if ((size_t)snprintf(url, sizeof url, "%s/%s", service->root, what) >= sizeof url)
         return ebb_error_set(error, -ENAMETOOLONG, "%s: the URL is too long", service->shown);
-    return ebb__http_start(service->http, url, patience_, transfer, error);
+    return ebb__http_start(service->http, url, patience, transfer, error);
 }
 
 /* Waits for the answer; any status but 200 is an error. The caller frees answer->body. */
@@ -337,12 +337,12 @@ static int finish(struct ebb_service *service, const char *what, struct ebb_http
     return code;
 }
 
-static int ask(struct ebb_service *service, const char *what, struct ebb_http_patience patience_,
+static int ask(struct ebb_service *service, const char *what, struct ebb_http_patience patience,
                struct ebb_http_answer *answer, struct ebb_error *error)
 {
     struct ebb_http_transfer *transfer;
     *answer = (struct ebb_http_answer){0};
-    int code = start(service, what, patience_, &transfer, error);
+    int code = start(service, what, patience, &transfer, error);
     return code < 0 ? code : finish(service, what, transfer, answer, error);
 }
 
@@ -384,12 +384,12 @@ static int read_answer(const struct ebb_service *service, const char *what,
 }
 
 static int ask_profile(struct ebb_service *service, const char *what,
-                       struct ebb_http_patience patience_, struct ebb_profile **profile,
+                       struct ebb_http_patience patience, struct ebb_profile **profile,
                        struct ebb_error *error)
 {
     struct ebb_http_answer answer;
     *profile = NULL;
-    int code = ask(service, what, patience_, &answer, error);
+    int code = ask(service, what, patience, &answer, error);
     return code < 0 ? code : read_answer(service, what, &answer, profile, error);
 }
 
@@ -735,7 +735,7 @@ static int start_heap(struct ebb_service *service, bool collect,
     const char *what = service->plain ? "heap" : collect ? "heap?gc=1&debug=1" : "heap?debug=1";
     double more_s =
         (collect ? GC_PATIENCE_S : 0) + (service->options.recording ? EBB_HTTP_SILENCE_S : 0);
-    return start(service, what, patience(service, more_s), transfer, error);
+    return start(service, what, full_patience(service, more_s), transfer, error);
 }
 
 /* Reads the text of Go; what is none tells that the service is not Go, or was cut off. */
@@ -752,7 +752,7 @@ static int read_heap(struct ebb_service *service, struct ebb_http_answer *answer
     service->plain = !is_go;
     if (service->plain) {
         ebb_profile_free(*profile);
-        return ask_profile(service, "heap", patience(service, 0), profile, error);
+        return ask_profile(service, "heap", full_patience(service, 0), profile, error);
     }
     code = name_profile(service, profile, error);
     if (code == 0 && add_facts(service, *profile) < 0)
@@ -1387,6 +1387,6 @@ int ebb__service_profile(struct ebb_service *service, const char *name,
                     : handler;
     if (!what)
         return no_memory(service, error);
-    int code = ask_profile(service, what, patience(service, seconds), profile, error);
+    int code = ask_profile(service, what, full_patience(service, seconds), profile, error);
     return code == 0 ? name_profile(service, profile, error) : code;
 }
