@@ -471,7 +471,18 @@ static void maps_are_known_to_be_emptied_by_time(void **state)
 /* A janitor was busy with the entries that it walked over; now it walks as long and finds none. */
 static void walks_that_find_nothing_tell_of_an_empty_map(void **state)
 {
-    for (unsigned busy = 0; busy < 2; busy++) {
+    /* With many ticks, and with as few as a real one had. */
+    static const struct {
+        double walked[2], handled[2];
+        bool busy;
+    } cases[] = {
+        {{0.05, 0.06}, {0.2, 0.01}, false},
+        {{0.05, 0.06}, {0.2, 0.2}, true},
+        {{0.02, 0.04}, {0.27, 0.02}, false},
+        {{0.02, 0.02}, {0.08, 0.02}, true},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bool busy = cases[i].busy;
         struct sim sim;
         service_start(&sim, 1);
         for (int size = 1; size <= 32; size *= 2) {
@@ -483,11 +494,14 @@ static void walks_that_find_nothing_tell_of_an_empty_map(void **state)
         }
         idle(&sim);
         spend(&sim, "runtime.mapassign_fast64 < main.fill#24 < main.work#41", 0.5, 0, 5);
-        spend(&sim, "runtime.mapiternext < main.expire#30 < main.work#41", 0.05, 3, 8);
-        spend(&sim, "time.Since < main.expire#31 < main.work#41", 0.2, 3, 8);
-        spend(&sim, "runtime.mapiternext < main.expire#30 < main.work#41", 0.06, 15, 30);
-        spend(&sim, "time.Since < main.expire#31 < main.work#41", busy ? 0.2 : 0.01, 15, 30);
-        expect(&sim, busy, busy ? NULL : "map-kept-after-clear", "main.fill");
+        for (int later = 0; later < 2; later++) {
+            double from = later ? 15 : 3, to = later ? 30 : 8;
+            spend(&sim, "runtime.mapiternext < main.expire#30 < main.work#41",
+                  cases[i].walked[later], from, to);
+            spend(&sim, "time.Since < main.expire#31 < main.work#41", cases[i].handled[later], from,
+                  to);
+        }
+        expect(&sim, i, busy ? NULL : "map-kept-after-clear", "main.fill");
     }
 }
 

@@ -164,6 +164,38 @@ static struct walks follow(const struct ebb_study *study, const char *name, doub
     return walks;
 }
 
+/* Ticks of the processor profile, Go's take one a hundredth of a second. */
+static double ticks(double seconds)
+{
+    return round(seconds * 100);
+}
+
+/* How likely it is by chance alone that so few of the later ticks handle entries: the lower tail of
+ * the hypergeometric distribution (Fisher's exact test, 1922). */
+static double chance_of(struct walks walks)
+{
+    double handled = ticks(walks.handled[0]) + ticks(walks.handled[1]);
+    double walked = ticks(walks.walked[0]) + ticks(walks.walked[1]);
+    double later = ticks(walks.handled[1]) + ticks(walks.walked[1]), sum = 0;
+    double all =
+        lgamma(handled + walked + 1) - lgamma(later + 1) - lgamma(handled + walked - later + 1);
+    for (double k = fmax(later - walked, 0); k <= ticks(walks.handled[1]); k++)
+        sum +=
+            exp(lgamma(handled + 1) - lgamma(k + 1) - lgamma(handled - k + 1) + lgamma(walked + 1) -
+                lgamma(later - k + 1) - lgamma(walked - later + k + 1) - all);
+    return sum;
+}
+
+/* A walk takes as long for empty slots as for full ones. So what it handles beside walking tells how
+ * many entries it finds. */
+static bool finds_little(struct walks walks)
+{
+    bool plainly = walks.walked[1] >= 0.04 && walks.handled[1] <= 0.25 * walks.walked[1] &&
+                   walks.handled[0] >= 0.05 && walks.handled[0] >= walks.walked[0];
+    bool fewer = walks.handled[1] * walks.walked[0] < 0.25 * walks.handled[0] * walks.walked[1];
+    return plainly || (fewer && chance_of(walks) < 0.01);
+}
+
 /* Emptying takes so little time that it may go unseen. But who walked over the map and was busy with
  * what is in it, in the same source file, walks on and finds nothing to be busy with. */
 static bool is_found_empty(const struct ebb_study *study, const struct ebb_group *group)
@@ -176,9 +208,7 @@ static bool is_found_empty(const struct ebb_study *study, const struct ebb_group
         const struct ebb_frame *site = &stacks[move->stack].frames[study->places[move->stack].site];
         if (move->kind != EBB_MOVE_WALK || move->from_s < split || strcmp(site->file, file) != 0)
             continue;
-        struct walks walks = follow(study, site->function, split);
-        if (walks.walked[1] >= 0.04 && walks.handled[1] <= 0.25 * walks.walked[1] &&
-            walks.handled[0] >= 0.05 && walks.handled[0] >= walks.walked[0])
+        if (finds_little(follow(study, site->function, split)))
             return true;
     }
     return false;
