@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 const struct ebb_pattern *const ebb_patterns[] = {
     &ebb_pattern_unbounded_nested_map,
@@ -52,6 +53,33 @@ static bool holds_many_tables(const struct ebb_study *study, const struct ebb_gr
            (table->live >= 6 && table->live_samples >= 5 && more);
 }
 
+/* Whether a stack makes a table that takes another's place. */
+static bool is_larger_table(const struct ebb_evidence_stack *stack)
+{
+    for (size_t i = 0; i < stack->depth; i++)
+        if (strcmp(stack->frames[i].function, "runtime.hashGrow") == 0 ||
+            strcmp(stack->frames[i].function, "internal/runtime/maps.(*table).grow") == 0)
+            return true;
+    return false;
+}
+
+/* How many Go maps grew in the window, at least: each has a table of each size once. (Those of Swiss
+ * maps that are split have one size; they do not grow any more.) */
+static double count_grown_maps(const struct ebb_study *study, const struct ebb_group *group)
+{
+    double most = 0, interval[2];
+    for (size_t i = 0; i < group->series_count; i++) {
+        const struct ebb_series *series = &study->evidence->series.items[group->series[i]];
+        const struct ebb_track *track = &study->tracks[group->series[i]];
+        if (!track->table || track->births < 2 ||
+            !is_larger_table(&study->evidence->stacks.items[series->stack]))
+            continue;
+        ebb_poisson_interval(track->births, interval);
+        most = fmax(most, interval[0] * track->weight);
+    }
+    return most;
+}
+
 /* Go's runtime says it: new maps stay alive in number, beside the one that they are put into. One
  * large map is one; a map split into shards is a fixed number of them. A sampled block that is small
  * stands for thousands, so that one or two tell enough: what counts is how many there are at least. */
@@ -65,7 +93,8 @@ static bool holds_go_maps(const struct ebb_study *study, const struct ebb_group 
         samples += table->live_samples;
     }
     ebb_poisson_interval(samples, interval);
-    return samples >= 2 && maps * interval[0] / samples >= MANY;
+    return (samples >= 2 && maps * interval[0] / samples >= MANY) ||
+           count_grown_maps(study, group) >= MANY;
 }
 
 static struct ebb_likeness go_likeness(const struct ebb_study *study, const struct ebb_group *group)
