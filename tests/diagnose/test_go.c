@@ -505,6 +505,26 @@ static void walks_that_find_nothing_tell_of_an_empty_map(void **state)
     }
 }
 
+/* Deletes in what Range calls empty a sync.Map, though no tick fell into Range itself; deletes alone
+ * do not. */
+static void deletes_within_a_walk_empty_a_sync_map(void **state)
+{
+    for (unsigned walks = 0; walks < 2; walks++) {
+        struct sim sim;
+        service_start(&sim, 1);
+        idle(&sim);
+        spend(&sim,
+              walks ? "internal/sync.(*HashTrieMap[...]).LoadAndDelete < sync.(*Map).Delete < "
+                      "main.drop.func1#9 < internal/sync.(*HashTrieMap[...]).Range < "
+                      "sync.(*Map).Range < main.drop#8 < main.work#41"
+                    : "internal/sync.(*HashTrieMap[...]).LoadAndDelete < sync.(*Map).Delete < "
+                      "main.forget#9 < main.work#41",
+              0.05, 0, 30);
+        spend(&sim, "fmt.Sprintf < main.main.func1#57 < runtime.goexit", 0.3, 0, 30);
+        expect(&sim, walks, walks ? "syncmap-clear-by-delete" : NULL, "main.drop.func1");
+    }
+}
+
 /* Plain values in a map: whether it grows or is a cache that is full, only deletes can tell, until
  * the next doubling is overdue. */
 static void deletes_tell_a_full_cache_of_plain_values(void **state)
@@ -556,6 +576,7 @@ int test_go(void)
         cmocka_unit_test(eviction_is_no_clearing),
         cmocka_unit_test(maps_are_known_to_be_emptied_by_time),
         cmocka_unit_test(walks_that_find_nothing_tell_of_an_empty_map),
+        cmocka_unit_test(deletes_within_a_walk_empty_a_sync_map),
         cmocka_unit_test(deletes_tell_a_full_cache_of_plain_values),
     };
     return cmocka_run_group_tests_name("go", tests, NULL, NULL);

@@ -92,7 +92,7 @@ static void remember(struct ebb_study *study, const struct ebb_cost_sample *samp
         study->failed = true;
 }
 
-static void add(struct ebb_hot *hot, const struct spot *spot)
+static void add(const struct ebb_study *study, struct ebb_hot *hot, const struct spot *spot)
 {
     double *const part[] = {[EBB_LABOUR_CLEAR] = &hot->clear,
                             [EBB_LABOUR_DELETE] = &hot->remove,
@@ -109,6 +109,11 @@ static void add(struct ebb_hot *hot, const struct spot *spot)
         hot->iterate_empty += spot->seconds;
     if (spot->labour == EBB_LABOUR_ITERATE_BEGIN)
         hot->iterate_begin += spot->seconds;
+    hot->sync_walks |= spot->labour == EBB_LABOUR_SYNC_ITERATE ||
+                       spot->labour == EBB_LABOUR_SYNC_VISIT ||
+                       (spot->labour == EBB_LABOUR_SYNC_DELETE &&
+                        ebb_go_visits_sync_map(&study->evidence->stacks.items[spot->stack],
+                                               study->places[spot->stack].site));
 }
 
 /* What others waited for a lock that is let go in this place. */
@@ -152,7 +157,7 @@ static void add_place(struct ebb_study *study, const struct spots *spots, size_t
         if (done[i] || !is_same_place(study, &spots->items[first], spot))
             continue;
         done[i] = true;
-        add(hot, spot);
+        add(study, hot, spot);
         if (spot->labour != EBB_LABOUR_NONE && spot->labour != EBB_LABOUR_INSERT)
             seconds += spot->seconds;
         if (speaks_louder(spot, best))

@@ -501,6 +501,18 @@ enum ebb_labour ebb_go_labour(const struct ebb_evidence_stack *stack, size_t sit
     return labour;
 }
 
+bool ebb_go_visits_sync_map(const struct ebb_evidence_stack *stack, size_t site)
+{
+    for (size_t i = site + 1; i < stack->depth; i++) {
+        char base[BASE_BYTES];
+        ebb_go_base(stack->frames[i].function, base, sizeof base);
+        for (size_t k = 0; k < COUNT(trades); k++)
+            if (trades[k].labour == EBB_LABOUR_SYNC_ITERATE && starts(base, trades[k].prefix))
+                return true;
+    }
+    return false;
+}
+
 const char *ebb_go_map_keys(const struct ebb_evidence_stack *stack, size_t site)
 {
     static const char *const kinds[] = {"_faststr", "_fast64", "_fast32"};

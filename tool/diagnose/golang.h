@@ -53,6 +53,9 @@ enum ebb_labour {
 };
 enum ebb_labour ebb_go_labour(const struct ebb_evidence_stack *stack, size_t site);
 
+/* Whether the site is called for each entry of a sync.Map: a walk over it is further out. */
+bool ebb_go_visits_sync_map(const struct ebb_evidence_stack *stack, size_t site);
+
 /* The kind of keys that the outermost of the runtime's map functions below the site is made for, as
  * its name ends: "_fast64", "_fast32", "_faststr", "" for all others; EBB_GO_KEYS_SYNC when it is at
  * work for a sync.Map. NULL: there is none. */

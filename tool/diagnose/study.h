@@ -71,6 +71,7 @@ struct ebb_hot {
     double iterate_begin; /* of `iterate`: looking for the first one */
     double other;         /* in the same functions, on anything else */
     double sync_remove, sync_iterate;
+    bool sync_walks; /* it walks over a sync.Map, as time spent or calls say */
     double insert;
     double waited; /* by others, for locks that are let go here */
 };

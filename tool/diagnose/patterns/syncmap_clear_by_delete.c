@@ -12,7 +12,7 @@ static const double LEAST_SHARE = 0.05;
 
 static double emptied(const struct ebb_hot *hot)
 {
-    return hot->sync_remove > 0 && hot->sync_iterate > 0 ? hot->sync_remove + hot->sync_iterate : 0;
+    return hot->sync_remove > 0 && hot->sync_walks ? hot->sync_remove + hot->sync_iterate : 0;
 }
 
 static double match(const struct ebb_study *study, const struct ebb_group *group)
