@@ -180,6 +180,22 @@ void ebb__nested_show(struct ebb__nested *nested, const struct ebb__layout *layo
     }
 }
 
+void ebb__table_not_shown(struct ebb__table *table)
+{
+    table->show_from = table->show_at = SIZE_MAX;
+    table->show_below = table->shown.sequence = table->shown.index = 0;
+    if (table->shown_by_owner)
+        return;
+    table->show_from = table->name ? 0 : EBB__SHOWN_UNNAMED;
+    table->show_at = table->name ? EBB__SHOWN_NAMED : EBB__SHOWN_UNNAMED;
+}
+
+void ebb__table_shown_by_owner(struct ebb__table *table)
+{
+    table->shown_by_owner = true;
+    ebb__table_not_shown(table);
+}
+
 void ebb__table_hide(struct ebb__table *table)
 {
     if (!table->shown.sequence)

@@ -144,20 +144,10 @@ bool ebb__table_note_less(struct ebb__table *table, const struct ebb__layout *la
 /* Brings the inventory up to date, if the map belongs there; takes the map out of it. */
 void ebb__table_show(struct ebb__table *table, const struct ebb__layout *layout);
 void ebb__table_hide(struct ebb__table *table);
-static inline void ebb__table_not_shown(struct ebb__table *table);
-static inline void ebb__table_shown_by_owner(struct ebb__table *table)
-{
-    table->shown_by_owner = true;
-    ebb__table_not_shown(table);
-}
-static inline void ebb__table_not_shown(struct ebb__table *table)
-{
-    table->show_from = table->shown_by_owner ? SIZE_MAX : table->name ? 0 : EBB__SHOWN_UNNAMED;
-    table->show_at = table->shown_by_owner ? SIZE_MAX
-                     : table->name         ? EBB__SHOWN_NAMED
-                                           : EBB__SHOWN_UNNAMED;
-    table->show_below = table->shown.sequence = table->shown.index = 0;
-}
+/* It is not in the inventory: sets from when on it belongs there. */
+void ebb__table_not_shown(struct ebb__table *table);
+/* It is a part of something that shows itself as a whole. */
+void ebb__table_shown_by_owner(struct ebb__table *table);
 /* Growth failed for want of memory: tries again after the table has grown by an eighth. */
 void ebb__table_postpone_growth(struct ebb__table *table);
 /* Gives the memory behind the last bucket back, when there is enough of it to be worth a call. */
