@@ -100,14 +100,14 @@ static void print_table(const struct ebb_inventory *inventory, size_t most)
         const struct ebb_listed_map *map = &inventory->maps.items[i];
         const struct ebb_map_entry *entry = &map->entry;
         double length = (double)entry->len;
+        uint64_t added = entry->len + entry->deletes;
         printf("%-24s %12llu %12llu %10s %8s %9llu %8s %12llu %12llu %7llu %12s  ",
                *entry->name ? entry->name : "(none)", (unsigned long long)entry->len,
                (unsigned long long)entry->high_water, ebb_format_bytes((double)entry->bytes, bytes),
                entry->len ? ebb_format_bytes((double)entry->bytes / length, each) : "-",
                (unsigned long long)entry->buckets, progress(entry, resize),
-               (unsigned long long)(entry->len + entry->deletes),
-               (unsigned long long)entry->deletes, (unsigned long long)entry->clears,
-               ebb_format_duration(map->age_s, age));
+               (unsigned long long)added, (unsigned long long)entry->deletes,
+               (unsigned long long)entry->clears, ebb_format_duration(map->age_s, age));
         print_site(&map->site);
         putchar('\n');
     }
@@ -122,6 +122,7 @@ static void print_table(const struct ebb_inventory *inventory, size_t most)
 static json_t *describe(const struct ebb_listed_map *map)
 {
     const struct ebb_map_entry *entry = &map->entry;
+    uint64_t added = entry->len + entry->deletes;
     json_t *site = *map->site.function
                        ? json_pack("{s:s, s:s, s:I}", "function", map->site.function, "file",
                                    map->site.file, "line", (json_int_t)map->site.line)
@@ -130,8 +131,8 @@ static json_t *describe(const struct ebb_listed_map *map)
         "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o}", "name",
         entry->name, "len", (json_int_t)entry->len, "high_water", (json_int_t)entry->high_water,
         "bytes", (json_int_t)entry->bytes, "buckets", (json_int_t)entry->buckets, "overflow_nodes",
-        (json_int_t)entry->overflow_nodes, "added", (json_int_t)(entry->len + entry->deletes),
-        "deletes", (json_int_t)entry->deletes, "clears", (json_int_t)entry->clears, "key_bytes",
+        (json_int_t)entry->overflow_nodes, "added", (json_int_t)added, "deletes",
+        (json_int_t)entry->deletes, "clears", (json_int_t)entry->clears, "key_bytes",
         (json_int_t)entry->key_bytes, "value_bytes", (json_int_t)entry->value_bytes, "id",
         (json_int_t)entry->sequence, "age_s", map->age_s, "stale_s", map->stale_s, "site", site);
     if (object && entry->resized < entry->resize_end)

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-enum { LEAST_POINTS = 8 };
+enum { LEAST_POINTS = 8, MIDDLE = EBB_MODEL_GRID / 2 /* r = 0 */ };
 
 /* The bounds of r times the span: beyond them everything happens within an eighth of it. */
 static const double STEEPEST = 8;
@@ -62,10 +62,10 @@ struct ebb_model ebb_model_fit(const double *x, const double *y, size_t n)
     if (n < LEAST_POINTS || !(x[n - 1] > x[0]))
         return model;
     double span = x[n - 1] - x[0];
-    size_t best = EBB_MODEL_GRID / 2;
+    size_t best = MIDDLE;
     for (size_t k = 0; k < EBB_MODEL_GRID; k++) {
         /* Finer around the line: r = ± STEEPEST (k/m)² / span. */
-        double part = (double)k / (EBB_MODEL_GRID / 2) - 1;
+        double part = (double)k / MIDDLE - 1;
         model.rate[k] = copysign(STEEPEST * part * part, part) / span;
         lines[k] = fit_line(x, y, n, model.rate[k]);
         model.slope[k] = lines[k].b * exp(model.rate[k] * span);
@@ -82,7 +82,7 @@ struct ebb_model ebb_model_fit(const double *x, const double *y, size_t n)
         /* A perfect fit is none to build on: rounding alone gives a millionth. */
         double worse = (lines[k].residual + 1e-6 * all) / (rest + 1e-6 * all);
         model.likely[k] = lines[k].b > 0 && points * log(worse) <= CHI_SQUARE_95;
-        line_is_likely |= model.likely[k] && k == EBB_MODEL_GRID / 2;
+        line_is_likely |= model.likely[k] && k == MIDDLE;
     }
     if (!line_is_likely)
         model.manner = model.rate[best] > 0 ? EBB_MANNER_EXPONENTIAL : EBB_MANNER_SATURATING;

@@ -180,7 +180,7 @@ static double chance_of(struct walks walks)
     double later = ticks(walks.handled[1]) + ticks(walks.walked[1]), sum = 0;
     double all =
         lgamma(handled + walked + 1) - lgamma(later + 1) - lgamma(handled + walked - later + 1);
-    for (double k = fmax(later - walked, 0); k <= ticks(walks.handled[1]); k++)
+    for (int k = (int)fmax(later - walked, 0); k <= (int)ticks(walks.handled[1]); k++)
         sum +=
             exp(lgamma(handled + 1) - lgamma(k + 1) - lgamma(handled - k + 1) + lgamma(walked + 1) -
                 lgamma(later - k + 1) - lgamma(walked - later + k + 1) - all);
