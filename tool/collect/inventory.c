@@ -4,20 +4,24 @@
 #include <errno.h>
 #include <string.h>
 
+struct ebb_symbol_module ebb_symbol_module_of(const struct ebb_module *module)
+{
+    return (struct ebb_symbol_module){
+        .start = module->start,
+        .end = module->end,
+        .base = module->base,
+        .offset = module->offset,
+        .path = module->path,
+        .build_id = module->build_id,
+        .build_id_size = module->build_id_size,
+    };
+}
+
 int ebb__learn_modules(struct ebb_symbolizer *symbolizer, const struct ebb_snapshot *snapshot,
                        size_t *known)
 {
     for (; *known < snapshot->module_count; ++*known) {
-        const struct ebb_module *module = &snapshot->modules[*known];
-        struct ebb_symbol_module added = {
-            .start = module->start,
-            .end = module->end,
-            .base = module->base,
-            .offset = module->offset,
-            .path = module->path,
-            .build_id = module->build_id,
-            .build_id_size = module->build_id_size,
-        };
+        struct ebb_symbol_module added = ebb_symbol_module_of(&snapshot->modules[*known]);
         if (ebb_symbolizer_add(symbolizer, &added) == -ENOMEM)
             return -ENOMEM;
     }

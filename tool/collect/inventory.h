@@ -30,6 +30,9 @@ struct ebb_inventory {
 int ebb_inventory_read(pid_t pid, struct ebb_inventory *inventory, struct ebb_error *error);
 void ebb_inventory_free(struct ebb_inventory *inventory);
 
+/* A module of the record as a symbolizer takes it; strings are the module's. */
+struct ebb_symbol_module ebb_symbol_module_of(const struct ebb_module *module);
+
 /* Makes modules [*known, module_count) of a snapshot known to a symbolizer, in their order: a later
  * one takes the addresses of an earlier one that was unloaded. 0 or -ENOMEM. */
 int ebb__learn_modules(struct ebb_symbolizer *symbolizer, const struct ebb_snapshot *snapshot,

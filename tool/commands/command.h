@@ -46,6 +46,10 @@ unsigned long long ebb_parse_size(const char *text);
 /* Whether to colour `stream`: a terminal, TERM not "dumb", NO_COLOR unset. */
 bool ebb_use_colour(FILE *stream);
 
+/* What a word of the command line looks like: a number (a process id), an address of any scheme. */
+bool ebb_is_number(const char *word);
+bool ebb_is_url(const char *word);
+
 /* "4 min 10 s", "2.5 h", "3 days". Returns `buffer`. */
 char *ebb_format_duration(double seconds, char buffer[static 24]);
 

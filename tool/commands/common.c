@@ -121,3 +121,13 @@ char *ebb_format_duration(double seconds, char buffer[static 24])
         snprintf(buffer, 24, "years");
     return buffer;
 }
+
+bool ebb_is_number(const char *word)
+{
+    return *word && strspn(word, "0123456789") == strlen(word);
+}
+
+bool ebb_is_url(const char *word)
+{
+    return strstr(word, "://") != NULL;
+}

@@ -179,16 +179,6 @@ static int parse_options(int argc, char **argv, struct plan *plan)
     return 0;
 }
 
-static bool is_number(const char *word)
-{
-    return *word && strspn(word, "0123456789") == strlen(word);
-}
-
-static bool is_url(const char *word)
-{
-    return strstr(word, "://") != NULL;
-}
-
 /* The page of a process that publishes or did, named by its path. */
 static bool is_record(const char *word)
 {
@@ -201,7 +191,7 @@ static bool is_alive(const struct plan *plan)
 {
     const char *word = plan->words[0];
     return plan->is_command || (!plan->store && plan->word_count == 1 &&
-                                (is_number(word) || is_url(word) || is_record(word)));
+                                (ebb_is_number(word) || ebb_is_url(word) || is_record(word)));
 }
 
 static int check_history(const struct plan *plan)
@@ -245,10 +235,10 @@ static int parse(int argc, char **argv, struct plan *plan)
                                     "--sample, --keep and --only-parent are for a program "
                                     "that is started here: ebb doctor -- CMD ARG...");
     if ((plan->no_gc || plan->token || plan->ca || plan->insecure) &&
-        (plan->is_command || !is_url(plan->words[0])))
+        (plan->is_command || !ebb_is_url(plan->words[0])))
         return 1 + ebb_command_fail("doctor", "--no-gc, --token, --ca and --insecure are for a "
                                               "service: ebb doctor http://HOST:PORT");
-    if (!plan->is_command && !is_number(plan->words[0]) && !is_url(plan->words[0]) &&
+    if (!plan->is_command && !ebb_is_number(plan->words[0]) && !ebb_is_url(plan->words[0]) &&
         access(plan->words[0], F_OK) < 0)
         return 1 + ebb_command_fail("doctor",
                                     "%s: no such file; to start a program write: ebb doctor -- %s",
@@ -483,7 +473,7 @@ static int examine(const struct plan *plan)
     bool was_lost = code < 0;
     if (was_lost)
         lost = error;
-    if (!was_lost || (is_url(plan->words[0]) && saw_enough(target)))
+    if (!was_lost || (ebb_is_url(plan->words[0]) && saw_enough(target)))
         code = judge(plan, target, &error);
     if (was_lost && code >= 0)
         code = ebb_error_set(&error, -EIO, "%s", lost.text);

@@ -253,16 +253,6 @@ char *ebb_look_shift(struct ebb_look *look)
 
 /* ---- opening ---- */
 
-static bool is_pid(const char *word)
-{
-    return *word && strspn(word, "0123456789") == strlen(word);
-}
-
-static bool is_url(const char *word)
-{
-    return strstr(word, "://") != NULL;
-}
-
 /* The heap of a process, or what the URL of a service names. */
 static int read_target(const struct ebb_look *look, char *word, struct ebb_profile **profile,
                        struct ebb_error *error)
@@ -273,10 +263,10 @@ static int read_target(const struct ebb_look *look, char *word, struct ebb_profi
     int failed = ebb_target_open(&word, 1, false, &options, &target, error);
     if (failed < 0)
         return failed;
-    if (!is_url(word))
+    if (!ebb_is_url(word))
         failed = ebb_target_observe(target, error);
     if (failed >= 0)
-        failed = ebb_target_profile(target, 0, is_url(word) ? "" : "heap", profile, error);
+        failed = ebb_target_profile(target, 0, ebb_is_url(word) ? "" : "heap", profile, error);
     ebb_target_close(target, true, 0);
     return failed < 0 ? failed : 0;
 }
@@ -315,8 +305,8 @@ static int read_word(const struct ebb_look *look, char *word, struct ebb_profile
 {
     if (strcmp(word, "-") == 0)
         return read_stdin(profile, error);
-    return is_pid(word) || is_url(word) ? read_target(look, word, profile, error)
-                                        : ebb_profile_read_file(word, profile, error);
+    return ebb_is_number(word) || ebb_is_url(word) ? read_target(look, word, profile, error)
+                                                   : ebb_profile_read_file(word, profile, error);
 }
 
 /* Replaces a profile by what was made of it. */

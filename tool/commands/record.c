@@ -202,16 +202,6 @@ static int parse_options(int argc, char **argv, struct plan *plan)
     return 0;
 }
 
-static bool is_number(const char *word)
-{
-    return *word && strspn(word, "0123456789") == strlen(word);
-}
-
-static bool is_url(const char *word)
-{
-    return strstr(word, "://") != NULL;
-}
-
 static int check_targets(const struct plan *plan)
 {
     if (plan->prune || plan->list)
@@ -227,7 +217,7 @@ static int check_targets(const struct plan *plan)
     if (plan->target.period && !plan->program)
         return 1 + ebb_command_fail("record", "--sample is for a program that is started here");
     for (size_t i = 0; i < plan->word_count; i++)
-        if (!is_number(plan->words[i]) && !is_url(plan->words[i]))
+        if (!ebb_is_number(plan->words[i]) && !ebb_is_url(plan->words[i]))
             return 1 + ebb_command_fail("record",
                                         "'%s' is neither a process id (`ebb ps` lists them) nor a "
                                         "URL; a program to start goes after --",
@@ -286,7 +276,7 @@ static int add_source(struct recorder *recorder, char *const *words, size_t coun
                                                 .words = words,
                                                 .word_count = count,
                                                 .is_command = is_command,
-                                                .is_url = !is_command && is_url(words[0]),
+                                                .is_url = !is_command && ebb_is_url(words[0]),
                                             });
 }
 

@@ -20,11 +20,6 @@ static bool is_in(const char *name, const char *const *names)
 static const char *const of_services[] = {"cpu", "mutex", "block", "goroutine", NULL};
 static const char *const gathered[] = {"cpu", "mutex", "block", NULL};
 
-static bool is_url(const char *word)
-{
-    return strstr(word, "://") != NULL;
-}
-
 static void print_help(const char *command, const char *name, const char *help)
 {
     bool service = is_in(name, of_services), takes_time = is_in(name, gathered);
@@ -84,7 +79,7 @@ static int take(char *word, const char *name, const struct ebb_target_options *o
     int code = ebb_target_open(&word, 1, false, options, &target, error);
     if (code < 0)
         return code;
-    if (!is_url(word))
+    if (!ebb_is_url(word))
         code = ebb_target_observe(target, error);
     if (code >= 0)
         code = ebb_target_profile(target, 0, name, profile, error);
@@ -174,7 +169,7 @@ int ebb_command_take(int argc, char **argv, const char *name, const char *help)
 
     char named[300];
     char *word = argv[optind];
-    bool url = is_url(word);
+    bool url = ebb_is_url(word);
     if (service && !url)
         return ebb_command_fail(command,
                                 "'%s' is not a URL; %s profiles are taken of services: ebb "

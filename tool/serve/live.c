@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "channel/reader.h"
+#include "tool/collect/inventory.h"
 #include "tool/collect/symbols.h"
 
 #include <errno.h>
@@ -101,16 +102,9 @@ static int name_addresses(const struct ebb_snapshot *snapshot, const uint64_t *a
     int code = 0;
     for (size_t i = 0; i < snapshot->module_count && code == 0; i++) {
         const struct ebb_module *module = &snapshot->modules[i];
+        struct ebb_symbol_module known = ebb_symbol_module_of(module);
         if (module->unloaded_ns == 0)
-            code = ebb_symbolizer_add(symbolizer, &(struct ebb_symbol_module){
-                                                      .start = module->start,
-                                                      .end = module->end,
-                                                      .base = module->base,
-                                                      .offset = module->offset,
-                                                      .path = module->path,
-                                                      .build_id = module->build_id,
-                                                      .build_id_size = module->build_id_size,
-                                                  });
+            code = ebb_symbolizer_add(symbolizer, &known);
     }
     for (size_t i = 0; i < count && code == 0; i++) {
         if (!ebb_symbolizer_module(symbolizer, addresses[i]))
