@@ -55,7 +55,7 @@ void ebb__level_remove(struct ebb__level *level, struct ebb__ref ref)
 {
     struct ebb__refs__place place;
     if (ebb__refs__find_key(&level->refs, ref, true, ref.hash, &place))
-        ebb__refs__remove(&level->refs, &place);
+        ebb__refs__remove(&level->refs, ref.hash, place);
 }
 
 void ebb__level_clear(struct ebb__level *level, enum ebb_clear what)

@@ -18,7 +18,7 @@
 enum {
     PAGED_FROM = 256,  /* buckets */
     PAGE = 4096,       /* granularity of what is given back; a multiple of it will do elsewhere */
-    TRIM = 512,        /* buckets that pile up behind the last one before they are given back */
+    TRIM = 1536,       /* buckets that pile up behind the last one before they are given back */
     TRIM_SMALL = 4096, /* the same for the small parts, which share pages with more buckets */
     PREPARED = 1024,   /* buckets whose fingerprints are made ready at a time */
 };
@@ -39,7 +39,7 @@ static size_t round_up(size_t bytes, size_t alignment)
 
 /* ---- the parts ---- */
 
-enum part { FINGERPRINTS, SLOTS, CHAINS, FILTERS, PARTS };
+enum part { FINGERPRINTS, CHAINS, FILTERS, SLOTS, PARTS };
 
 static void **place(struct ebb__table *table, enum part part)
 {
@@ -57,7 +57,12 @@ static void **place(struct ebb__table *table, enum part part)
 
 static size_t part_bytes(const struct ebb__layout *layout, enum part part)
 {
-    const size_t bytes[PARTS] = {EBB__GROUP, layout->bucket_bytes, sizeof(struct ebb__node *), 1};
+    const size_t bytes[PARTS] = {
+        [FINGERPRINTS] = EBB__GROUP,
+        [CHAINS] = sizeof(struct ebb__node *),
+        [FILTERS] = 1,
+        [SLOTS] = layout->bucket_bytes,
+    };
     return bytes[part];
 }
 
@@ -70,16 +75,30 @@ struct block {
 /* Where the parts of a block of `buckets` buckets lie; the only bucket may have fewer slots. */
 static struct block lay_out(const struct ebb__layout *layout, size_t buckets, size_t first_slots)
 {
-    struct block block = {.alignment =
-                              layout->alignment < EBB__GROUP ? EBB__GROUP : layout->alignment};
-    for (int part = 0; part < PARTS; part++) {
-        size_t bytes = part == SLOTS && buckets == 1 && layout->slot_bytes
-                           ? first_slots * layout->slot_bytes
-                           : buckets * part_bytes(layout, (enum part)part);
-        block.at[part] = round_up(block.size, part == FILTERS ? 1 : block.alignment);
-        block.size = block.at[part] + bytes;
-    }
+    struct block block;
+    block.alignment = layout->alignment < EBB__GROUP ? EBB__GROUP : layout->alignment;
+    block.at[FINGERPRINTS] = 0;
+    block.at[CHAINS] = buckets * EBB__GROUP;
+    block.at[FILTERS] = block.at[CHAINS] + buckets * sizeof(struct ebb__node *);
+    block.at[SLOTS] = round_up(block.at[FILTERS] + buckets, block.alignment);
+    block.size = block.at[SLOTS] + (buckets == 1 && layout->slot_bytes
+                                        ? first_slots * layout->slot_bytes
+                                        : buckets * layout->bucket_bytes);
     return block;
+}
+
+/* Into a block whose parts lie elsewhere. */
+static void copy_parts(const struct ebb__table *table, const struct ebb__layout *layout,
+                       const struct block *now, char *memory, const struct block *next,
+                       size_t buckets)
+{
+    const char *old = (const char *)table->fingerprints;
+    size_t kept = table->capacity < buckets ? table->capacity : buckets;
+    for (int part = 0; part < SLOTS; part++)
+        memcpy(memory + next->at[part], old + now->at[part],
+               kept * part_bytes(layout, (enum part)part));
+    size_t had = now->size - now->at[SLOTS], room = next->size - next->at[SLOTS];
+    memcpy(memory + next->at[SLOTS], old + now->at[SLOTS], had < room ? had : room);
 }
 
 static int grow_block(struct ebb__table *table, const struct ebb__layout *layout, size_t buckets,
@@ -90,24 +109,21 @@ static int grow_block(struct ebb__table *table, const struct ebb__layout *layout
     char *memory = (char *)allocator->allocate(allocator->context, next.size, next.alignment);
     if (!memory)
         return -ENOMEM;
-    struct block now = lay_out(layout, table->capacity, table->first_slots);
-    char *old = (char *)table->fingerprints;
-    for (int part = 0; part < PARTS; part++) {
-        size_t kept = 0, bytes = part_bytes(layout, (enum part)part);
-        if (table->capacity > 0) {
-            kept = part == SLOTS && table->capacity == 1 && layout->slot_bytes
-                       ? table->first_slots * layout->slot_bytes
-                       : table->capacity * bytes;
-            size_t room = buckets * bytes; /* less when a block shrinks */
-            kept = kept < room ? kept : room;
-            memcpy(memory + next.at[part], old + now.at[part], kept);
+    if (table->capacity == 0) {
+        memset(memory, 0, next.at[SLOTS]);
+    } else {
+        struct block now = lay_out(layout, table->capacity, table->first_slots);
+        char *old = (char *)table->fingerprints;
+        if (buckets == 1 && table->capacity == 1) {
+            memcpy(memory, old, now.size);
+        } else {
+            memset(memory, 0, next.at[SLOTS]);
+            copy_parts(table, layout, &now, memory, &next, buckets);
         }
-        if (part != SLOTS)
-            memset(memory + next.at[part] + kept, 0, buckets * bytes - kept);
-        *place(table, (enum part)part) = memory + next.at[part];
-    }
-    if (table->capacity > 0)
         allocator->release(allocator->context, old, now.size, now.alignment);
+    }
+    for (int part = 0; part < PARTS; part++)
+        *place(table, (enum part)part) = memory + next.at[part];
     table->capacity = buckets;
     table->first_slots = first_slots;
     return 0;
@@ -188,16 +204,18 @@ static int grow_pages(struct ebb__table *table, const struct ebb__layout *layout
     return 0;
 }
 
-int ebb__table_make_room(struct ebb__table *table, const struct ebb__layout *layout, size_t buckets)
+int ebb__table_make_room(struct ebb__table *table, const struct ebb__layout *layout, size_t buckets,
+                         size_t first_slots)
 {
-    if (buckets <= table->capacity && (buckets > 1 || table->first_slots == EBB__GROUP))
+    size_t slots = EBB__GROUP;
+    if (buckets == 1 && layout->slot_bytes)
+        for (slots = EBB__FIRST_SLOTS; slots < first_slots && slots < EBB__GROUP;)
+            slots *= 2;
+    if (buckets <= table->capacity && (buckets > 1 || slots <= table->first_slots))
         return 0;
     bool pages = table->allocator->reserve && (table->paged || buckets >= PAGED_FROM);
     if (pages)
         return grow_pages(table, layout, buckets);
-    size_t slots = EBB__GROUP;
-    if (buckets == 1 && layout->slot_bytes)
-        slots = table->capacity == 0 ? EBB__FIRST_SLOTS : 2 * table->first_slots;
     if (buckets > SIZE_MAX / 2 / (layout->bucket_bytes + EBB__GROUP + 16))
         return -ENOMEM;
     return grow_block(table, layout, buckets, slots);
@@ -330,6 +348,8 @@ void ebb__table_emptied(struct ebb__table *table, const struct ebb__layout *layo
     memset(table->fingerprints, 0, table->end);
     if (refers)
         wipe_slots(table, layout);
+    if (buckets <= EBB__AT_ONCE / 2 && table->show_from > 0)
+        return; /* such a table keeps its size and its limits, and is in no inventory */
     while (wanted < table->least_buckets || wanted * EBB__MAX_LOAD < had)
         wanted *= 2;
     if (!table->no_shrink && wanted < buckets && had < buckets * EBB__MAX_LOAD / EBB__SHRINK) {

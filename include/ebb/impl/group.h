@@ -14,6 +14,12 @@
 
 #define EBB__GROUP 16 /* lanes */
 
+static inline uint8_t ebb__fingerprint(uint64_t hash)
+{
+    uint8_t top = (uint8_t)(hash >> 56);
+    return (uint8_t)(top + (top == 0));
+}
+
 #if defined __SSE2__ && !defined EBB_PORTABLE
 
 #include <emmintrin.h>
@@ -21,11 +27,17 @@
 #define EBB__LANE_BITS 1
 #define EBB__ALL_LANES UINT64_C(0xffff)
 
-/* The lanes whose fingerprint is that of `hash`: its top byte, 0 counting as 1. */
+/* The fingerprint of `hash`, in every lane: its top byte, 0 counting as 1. */
+static inline __m128i ebb__group_wanted(uint64_t hash)
+{
+    return _mm_max_epu8(_mm_set1_epi8((char)(hash >> 56)), _mm_set1_epi8(1));
+}
+
+/* The lanes that have it. */
 static inline uint64_t ebb__group_match(const uint8_t *group, uint64_t hash)
 {
-    __m128i wanted = _mm_max_epu8(_mm_set1_epi8((char)(hash >> 56)), _mm_set1_epi8(1));
-    return (uint64_t)_mm_movemask_epi8(_mm_cmpeq_epi8(*(const __m128i *)group, wanted));
+    return (uint64_t)_mm_movemask_epi8(
+        _mm_cmpeq_epi8(*(const __m128i *)group, ebb__group_wanted(hash)));
 }
 
 static inline uint64_t ebb__group_free(const uint8_t *group)
@@ -100,8 +112,7 @@ static inline uint64_t ebb__group_equal(const uint8_t *group, uint8_t fingerprin
 
 static inline uint64_t ebb__group_match(const uint8_t *group, uint64_t hash)
 {
-    uint8_t top = (uint8_t)(hash >> 56);
-    return ebb__group_equal(group, (uint8_t)(top + (top == 0)));
+    return ebb__group_equal(group, ebb__fingerprint(hash));
 }
 
 static inline uint64_t ebb__group_free(const uint8_t *group)
@@ -116,12 +127,6 @@ static inline void ebb__group_set(uint8_t *group, unsigned lane, uint8_t fingerp
 
 #endif
 
-static inline uint8_t ebb__fingerprint(uint64_t hash)
-{
-    uint8_t top = (uint8_t)(hash >> 56);
-    return (uint8_t)(top + (top == 0));
-}
-
 static inline uint64_t ebb__group_used(const uint8_t *group)
 {
     return ebb__group_free(group) ^ EBB__ALL_LANES;
@@ -132,5 +137,57 @@ static inline unsigned ebb__first_lane(uint64_t lanes)
 {
     return (unsigned)__builtin_ctzll(lanes) / EBB__LANE_BITS;
 }
+
+static inline unsigned ebb__last_lane(uint64_t lanes)
+{
+    return (63u - (unsigned)__builtin_clzll(lanes)) / EBB__LANE_BITS;
+}
+
+#if defined __SSE2__ && !defined EBB_PORTABLE
+
+/* The two below change one lane, too. What they store does not wait for the number of the lane, as
+ * what ebb__group_set stores does: in a map of one bucket, where every operation waits for the store
+ * of the one before, that is half of the time. */
+
+/* Occupies the first free lane. It is found without its number while the free lanes are all together;
+ * where they often are not, the wrong guess costs more than is gained. */
+static inline void ebb__group_occupy(uint8_t *group, uint64_t hash)
+{
+    __m128i present = *(const __m128i *)group;
+    __m128i unused = _mm_cmpeq_epi8(present, _mm_setzero_si128());
+    __m128i first = _mm_andnot_si128(_mm_slli_si128(unused, 1), unused);
+    uint64_t lanes = (uint64_t)_mm_movemask_epi8(first);
+    if (__builtin_expect((lanes & (lanes - 1)) == 0, 1))
+        *(__m128i *)group = _mm_or_si128(present, _mm_and_si128(first, ebb__group_wanted(hash)));
+    else
+        ebb__group_set(group, ebb__first_lane(lanes), ebb__fingerprint(hash));
+}
+
+/* Frees the lane of an entry with that hash. Mostly no other lane has the same fingerprint. */
+static inline void ebb__group_forget(uint8_t *group, unsigned lane, uint64_t hash)
+{
+    __m128i present = *(const __m128i *)group;
+    __m128i equal = _mm_cmpeq_epi8(present, ebb__group_wanted(hash));
+    uint64_t lanes = (uint64_t)_mm_movemask_epi8(equal);
+    if (__builtin_expect((lanes & (lanes - 1)) == 0, 1))
+        *(__m128i *)group = _mm_andnot_si128(equal, present);
+    else
+        ebb__group_set(group, lane, 0);
+}
+
+#else
+
+static inline void ebb__group_occupy(uint8_t *group, uint64_t hash)
+{
+    ebb__group_set(group, ebb__first_lane(ebb__group_free(group)), ebb__fingerprint(hash));
+}
+
+static inline void ebb__group_forget(uint8_t *group, unsigned lane, uint64_t hash)
+{
+    (void)hash;
+    ebb__group_set(group, lane, 0);
+}
+
+#endif
 
 #endif

@@ -191,24 +191,26 @@ EBB__HOT uint64_t M(__hash)(const struct EBB_MAP_NAME *map, KEY_ARG key)
 /* Where an entry is: lane `lane` of its bucket, or slot `lane` of a node of its chain. */
 struct M(__place) {
     size_t home;
+    char *bucket;
     struct ebb__node *node;
     unsigned lane;
 };
 
-static EBB__COLD bool M(__find_in_chain)(const struct EBB_MAP_NAME *map, KEY_ARG key, bool same,
-                                         uint8_t fingerprint, struct M(__place) * place)
+/* Gives a place by value: one that is pointed to would live in memory in every lookup. */
+static EBB__COLD struct M(__place)
+    M(__find_in_chain)(const struct EBB_MAP_NAME *map, KEY_ARG key, bool same, uint64_t hash,
+                       size_t home)
 {
-    for (struct ebb__node *node = map->table.chains[place->home / EBB__GROUP]; node;
-         node = node->next)
-        for (unsigned i = 0; i < EBB__NODE_SLOTS; i++)
-            if (node->fingerprints[i] == fingerprint &&
-                (same ? SAME(map, LOAD(M(__node_key)(map, node, i)), key)
-                      : EQUAL(map, LOAD(M(__node_key)(map, node, i)), key))) {
-                place->node = node;
-                place->lane = i;
-                return true;
+    uint8_t fingerprint = ebb__fingerprint(hash);
+    struct M(__place) place = {home, NULL, map->table.chains[home / EBB__GROUP], 0};
+    for (; place.node; place.node = place.node->next)
+        for (place.lane = 0; place.lane < EBB__NODE_SLOTS; place.lane++)
+            if (place.node->fingerprints[place.lane] == fingerprint) {
+                KEY_ARG found = LOAD(M(__node_key)(map, place.node, place.lane));
+                if (same ? SAME(map, found, key) : EQUAL(map, found, key))
+                    return place;
             }
-    return false;
+    return place;
 }
 
 /* `same`: the very key that is stored, not one like it (EBB_MAP_SAME); a constant. */
@@ -222,7 +224,7 @@ EBB__HOT bool M(__find_key)(const struct EBB_MAP_NAME *map, KEY_ARG key, bool sa
     place->home = home;
     place->node = NULL;
     if (lanes) {
-        char *bucket = M(__bucket)(map, home);
+        char *bucket = place->bucket = M(__bucket)(map, home);
         /* The match is most likely right: fetch what it may lie in before the lane is known. */
         __builtin_prefetch(bucket);
         if (EBB__GROUP * SLOT_BYTES(map) > 64)
@@ -239,9 +241,10 @@ EBB__HOT bool M(__find_key)(const struct EBB_MAP_NAME *map, KEY_ARG key, bool sa
     }
     if (EBB__LIKELY(ebb__group_free(group)))
         return false;
-    uint8_t fingerprint = ebb__fingerprint(hash);
-    return EBB__UNLIKELY(map->table.filters[home / EBB__GROUP] >> (fingerprint & 7) & 1) &&
-           M(__find_in_chain)(map, key, same, fingerprint, place);
+    if (EBB__LIKELY(!(map->table.filters[home / EBB__GROUP] >> (ebb__fingerprint(hash) & 7) & 1)))
+        return false;
+    *place = M(__find_in_chain)(map, key, same, hash, home);
+    return place->node != NULL;
 }
 
 EBB__HOT bool M(__find)(const struct EBB_MAP_NAME *map, KEY_ARG key, uint64_t hash,
@@ -254,14 +257,14 @@ EBB__HOT VALUE *M(__value_at)(const struct EBB_MAP_NAME *map, const struct M(__p
 {
     if (EBB__UNLIKELY(place->node != NULL))
         return M(__node_value)(map, place->node, place->lane);
-    return M(__value)(map, M(__bucket)(map, place->home), place->lane);
+    return M(__value)(map, place->bucket, place->lane);
 }
 
 EBB__HOT KEY *M(__key_at)(const struct EBB_MAP_NAME *map, const struct M(__place) * place)
 {
     if (EBB__UNLIKELY(place->node != NULL))
         return M(__node_key)(map, place->node, place->lane);
-    return M(__key)(map, M(__bucket)(map, place->home), place->lane);
+    return M(__key)(map, place->bucket, place->lane);
 }
 
 EBB__API VALUE *M(_get)(const struct EBB_MAP_NAME *map, KEY_ARG key)
@@ -283,13 +286,14 @@ EBB__API size_t M(_len)(const struct EBB_MAP_NAME *map)
 
 /* ---- placing ---- */
 
-/* Takes a slot in the chain of the full bucket place->home. `spare` are nodes to use first. False:
- * out of memory. */
-static EBB__COLD bool M(__take_in_chain)(struct EBB_MAP_NAME *map, uint8_t fingerprint,
-                                         struct ebb__node **spare, struct M(__place) * place)
+/* Takes a slot in the chain of a full bucket. `spare` are nodes to use first. The node is NULL: out of
+ * memory. */
+static EBB__COLD struct M(__place)
+    M(__take_in_chain)(struct EBB_MAP_NAME *map, size_t home, uint8_t fingerprint,
+                       struct ebb__node **spare)
 {
     struct ebb__table *table = &map->table;
-    size_t bucket = place->home / EBB__GROUP;
+    size_t bucket = home / EBB__GROUP;
     struct ebb__node *node = table->chains[bucket];
     unsigned i = 0;
     while (node && i < EBB__NODE_SLOTS && node->fingerprints[i])
@@ -303,16 +307,14 @@ static EBB__COLD bool M(__take_in_chain)(struct EBB_MAP_NAME *map, uint8_t finge
             node = ebb__node_new(table, LAYOUT(map));
         }
         if (!node)
-            return false;
+            return (struct M(__place)){home, NULL, NULL, 0};
         node->next = table->chains[bucket];
         table->chains[bucket] = node;
         i = 0;
     }
     node->fingerprints[i] = fingerprint;
     table->filters[bucket] |= (uint8_t)(1u << (fingerprint & 7));
-    place->node = node;
-    place->lane = i;
-    return true;
+    return (struct M(__place)){home, NULL, node, i};
 }
 
 /* Puts an entry that moves into a bucket; cannot fail when `spare` holds enough. */
@@ -321,12 +323,12 @@ EBB__HOT void M(__settle)(struct EBB_MAP_NAME *map, size_t home, uint8_t fingerp
 {
     uint8_t *group = map->table.fingerprints + home;
     uint64_t lanes = ebb__group_free(group);
-    struct M(__place) place = {home, NULL, 0};
+    struct M(__place) place = {home, M(__bucket)(map, home), NULL, 0};
     if (EBB__LIKELY(lanes)) {
         place.lane = ebb__first_lane(lanes);
         group[place.lane] = fingerprint;
     } else {
-        M(__take_in_chain)(map, fingerprint, spare, &place);
+        place = M(__take_in_chain)(map, home, fingerprint, spare);
     }
     SET_KEY(map, M(__key_at)(map, &place), LOAD(key));
     SET_VALUE(map, M(__value_at)(map, &place), LOAD(value));
@@ -341,14 +343,13 @@ static EBB__COLD void M(__free_nodes)(struct EBB_MAP_NAME *map, struct ebb__node
     }
 }
 
-static EBB__COLD struct ebb__node *M(__detach_chain)(struct EBB_MAP_NAME *map, size_t bucket)
+EBB__HOT struct ebb__node *M(__detach_chain)(struct EBB_MAP_NAME *map, size_t bucket)
 {
-    struct ebb__node *chain = NULL;
-    if (map->table.filters[bucket]) {
-        chain = map->table.chains[bucket];
-        map->table.chains[bucket] = NULL;
-        map->table.filters[bucket] = 0;
-    }
+    if (EBB__LIKELY(!map->table.filters[bucket]))
+        return NULL;
+    struct ebb__node *chain = map->table.chains[bucket];
+    map->table.chains[bucket] = NULL;
+    map->table.filters[bucket] = 0;
     return chain;
 }
 
@@ -425,7 +426,7 @@ static EBB__COLD void M(__note_end)(struct EBB_MAP_NAME *map)
         map->table.touched = buckets;
     map->table.moves++;
     ebb__table_set_limits(&map->table);
-    if (buckets <= EBB__AT_ONCE)
+    if (buckets <= EBB__AT_ONCE && map->table.count >= map->table.show_from)
         ebb__table_show(&map->table, LAYOUT(map));
 }
 
@@ -439,7 +440,8 @@ static EBB__COLD void M(__grow)(struct EBB_MAP_NAME *map)
     size_t full = table->mask / EBB__GROUP + 1, buckets = ebb__table_buckets(table);
     if (buckets == full) {
         bool first = table->capacity == 0 || (full == 1 && table->first_slots < EBB__GROUP);
-        if (ebb__table_make_room(table, LAYOUT(map), first ? 1 : 2 * full) < 0) {
+        if (ebb__table_make_room(table, LAYOUT(map), first ? 1 : 2 * full,
+                                 table->first_slots + 1) < 0) {
             if (!first)
                 ebb__table_postpone_growth(table);
             return;
@@ -477,12 +479,28 @@ static EBB__COLD bool M(__spare_nodes)(struct EBB_MAP_NAME *map, size_t entries,
     return true;
 }
 
+/* Merging goes downwards, where few entries are in each bucket: fetches those of one that is soon to
+ * be merged, and where they will go. */
+EBB__HOT void M(__prefetch_merge)(const struct EBB_MAP_NAME *map, size_t from, size_t to)
+{
+    const uint8_t *groups = map->table.fingerprints;
+    uint64_t used = ebb__group_used(groups + from), unused = ebb__group_free(groups + to);
+    if (used)
+        __builtin_prefetch(M(__key)(map, M(__bucket)(map, from), ebb__first_lane(used)));
+    if (used & (used - 1))
+        __builtin_prefetch(M(__key)(map, M(__bucket)(map, from), ebb__last_lane(used)));
+    if (used && unused)
+        __builtin_prefetch(M(__key)(map, M(__bucket)(map, to), ebb__first_lane(unused)), 1);
+}
+
 /* Merges the last bucket into the one it was split from. False: no memory for it now. */
 static EBB__COLD bool M(__merge)(struct EBB_MAP_NAME *map)
 {
     struct ebb__table *table = &map->table;
-    size_t half = table->half_mask + EBB__GROUP;
+    size_t half = table->half_mask + EBB__GROUP, ahead = 8 * EBB__GROUP;
     size_t from = table->end - EBB__GROUP, to = from - half;
+    if (to >= ahead)
+        M(__prefetch_merge)(map, from - ahead, to - ahead);
     uint8_t *group = table->fingerprints + from;
     uint64_t lanes = ebb__group_used(group);
     unsigned moving = (unsigned)__builtin_popcountll(lanes);
@@ -503,20 +521,27 @@ static EBB__COLD bool M(__merge)(struct EBB_MAP_NAME *map)
         table->mask = table->half_mask;
         table->half_mask = (table->mask / 2) & ~(size_t)(EBB__GROUP - 1);
     }
-    M(__settle_chain)(map, chain, spare);
+    if (EBB__UNLIKELY(chain || spare))
+        M(__settle_chain)(map, chain, spare);
     return true;
 }
 
+/* Merges one bucket or two, so that an even number is left. */
 static EBB__COLD void M(__shrink)(struct EBB_MAP_NAME *map)
 {
-    if (!ebb__table_note_less(&map->table, LAYOUT(map)))
+    struct ebb__table *table = &map->table;
+    if (table->count < table->show_below && !ebb__table_note_less(table, LAYOUT(map)))
         return;
-    if (!M(__merge)(map)) {
-        map->table.shrink_at -= map->table.shrink_at / 8; /* tries again further down */
-        return;
-    }
+    do
+        if (!M(__merge)(map)) {
+            M(__note_end)(map);
+            table->shrink_at -= table->shrink_at / 8; /* tries again further down */
+            return;
+        }
+    while (ebb__table_buckets(table) % 2);
     M(__note_end)(map);
-    ebb__table_trim(&map->table, LAYOUT(map));
+    if (table->paged)
+        ebb__table_trim(table, LAYOUT(map));
 }
 
 /* ---- chains that get shorter ---- */
@@ -547,16 +572,16 @@ static EBB__COLD uint8_t M(__pop_chain)(struct EBB_MAP_NAME *map, size_t bucket,
 }
 
 static EBB__COLD void M(__remove_from_chain)(struct EBB_MAP_NAME *map,
-                                             const struct M(__place) * place)
+                                             struct M(__place) place)
 {
-    size_t bucket = place->home / EBB__GROUP;
-    struct ebb__node *node = place->node;
+    size_t bucket = place.home / EBB__GROUP;
+    struct ebb__node *node = place.node;
     bool last = node == map->table.chains[bucket] &&
-                (place->lane + 1 == EBB__NODE_SLOTS || !node->fingerprints[place->lane + 1]);
-    uint8_t fingerprint = M(__pop_chain)(map, bucket, M(__node_key)(map, node, place->lane),
-                                         M(__node_value)(map, node, place->lane));
+                (place.lane + 1 == EBB__NODE_SLOTS || !node->fingerprints[place.lane + 1]);
+    uint8_t fingerprint = M(__pop_chain)(map, bucket, M(__node_key)(map, node, place.lane),
+                                         M(__node_value)(map, node, place.lane));
     if (!last) /* otherwise the node may be gone */
-        node->fingerprints[place->lane] = fingerprint;
+        node->fingerprints[place.lane] = fingerprint;
 }
 
 /* ---- putting ---- */
@@ -587,23 +612,27 @@ EBB__HOT VALUE *M(__emplace)(struct EBB_MAP_NAME *map, KEY_ARG key, bool *insert
         SET_KEY(map, added, key);
         if (EBB__UNLIKELY(!COPY_KEY(map, added)))
             return NULL;
-        ebb__group_set(group, lane, ebb__fingerprint(hash));
+        if (table->mask == 0)
+            ebb__group_occupy(group, hash);
+        else
+            ebb__group_set(group, lane, ebb__fingerprint(hash));
         table->count++;
         *inserted = true;
         return M(__value)(map, bucket, lane);
     }
     struct ebb__node *none = NULL;
-    place.home = home;
-    if (!M(__take_in_chain)(map, ebb__fingerprint(hash), &none, &place))
+    place = M(__take_in_chain)(map, home, ebb__fingerprint(hash), &none);
+    if (!place.node)
         return NULL;
-    SET_KEY(map, M(__key_at)(map, &place), key);
-    if (EBB__UNLIKELY(!COPY_KEY(map, M(__key_at)(map, &place)))) {
-        M(__remove_from_chain)(map, &place);
+    KEY *added = M(__node_key)(map, place.node, place.lane);
+    SET_KEY(map, added, key);
+    if (EBB__UNLIKELY(!COPY_KEY(map, added))) {
+        M(__remove_from_chain)(map, place);
         return NULL;
     }
     table->count++;
     *inserted = true;
-    return M(__value_at)(map, &place);
+    return M(__node_value)(map, place.node, place.lane);
 }
 
 EBB__API int M(_put)(struct EBB_MAP_NAME *map, KEY_ARG key, VALUE_ARG value)
@@ -641,18 +670,18 @@ static EBB__COLD void M(__refill)(struct EBB_MAP_NAME *map, size_t home, unsigne
         map, home / EBB__GROUP, M(__key)(map, slots, hole), M(__value)(map, slots, hole));
 }
 
-EBB__HOT void M(__remove)(struct EBB_MAP_NAME *map, const struct M(__place) * place)
+EBB__HOT void M(__remove)(struct EBB_MAP_NAME *map, uint64_t hash, struct M(__place) place)
 {
     struct ebb__table *table = &map->table;
-    if (EBB__UNLIKELY(place->node != NULL)) {
+    if (EBB__UNLIKELY(place.node != NULL)) {
         M(__remove_from_chain)(map, place);
     } else {
         uint8_t *group =
-            (uint8_t *)__builtin_assume_aligned(table->fingerprints + place->home, EBB__GROUP);
+            (uint8_t *)__builtin_assume_aligned(table->fingerprints + place.home, EBB__GROUP);
         bool full = !ebb__group_free(group);
-        ebb__group_set(group, place->lane, 0);
-        if (EBB__UNLIKELY(full) && EBB__UNLIKELY(table->filters[place->home / EBB__GROUP]))
-            M(__refill)(map, place->home, place->lane);
+        ebb__group_forget(group, place.lane, hash);
+        if (EBB__UNLIKELY(full) && EBB__UNLIKELY(table->filters[place.home / EBB__GROUP]))
+            M(__refill)(map, place.home, place.lane);
     }
     table->count--;
     table->deletes++;
@@ -662,23 +691,25 @@ EBB__HOT void M(__remove)(struct EBB_MAP_NAME *map, const struct M(__place) * pl
 
 EBB__API bool M(_delete)(struct EBB_MAP_NAME *map, KEY_ARG key)
 {
+    uint64_t hash = M(__hash)(map, key);
     struct M(__place) place;
-    if (!M(__find)(map, key, M(__hash)(map, key), &place))
+    if (!M(__find)(map, key, hash, &place))
         return false;
     DROP_KEY(map, M(__key_at)(map, &place));
     DROP_VALUE(map, M(__value_at)(map, &place));
-    M(__remove)(map, &place);
+    M(__remove)(map, hash, place);
     return true;
 }
 
 EBB__API bool M(_take)(struct EBB_MAP_NAME *map, KEY_ARG key, VALUE *value)
 {
+    uint64_t hash = M(__hash)(map, key);
     struct M(__place) place;
-    if (!M(__find)(map, key, M(__hash)(map, key), &place))
+    if (!M(__find)(map, key, hash, &place))
         return false;
     SET_VALUE(map, value, LOAD(M(__value_at)(map, &place)));
     DROP_KEY(map, M(__key_at)(map, &place));
-    M(__remove)(map, &place);
+    M(__remove)(map, hash, place);
     return true;
 }
 
@@ -747,10 +778,8 @@ EBB__API int M(_reserve)(struct EBB_MAP_NAME *map, size_t entries)
     }
     if (buckets > ebb__table_buckets(table) || table->capacity == 0 ||
         table->first_slots < EBB__GROUP) {
-        do
-            if (ebb__table_make_room(table, LAYOUT(map), buckets) < 0)
-                return -ENOMEM;
-        while (table->first_slots < entries && table->first_slots < EBB__GROUP);
+        if (ebb__table_make_room(table, LAYOUT(map), buckets, entries) < 0)
+            return -ENOMEM;
         if (table->count == 0) {
             table->end = buckets * EBB__GROUP;
             table->mask = table->end - EBB__GROUP;
@@ -818,30 +847,28 @@ EBB__API struct ebb_map_stats M(_stats)(const struct EBB_MAP_NAME *map)
     return ebb__table_stats(&map->table, LAYOUT(map));
 }
 
-/* ---- iteration ---- */
-
-/* Walks the map in an order that no growing or shrinking can upset: cell by cell, a cell being what
+/* ---- iteration ----
+ *
+ * Walks the map in an order that no growing or shrinking can upset: cell by cell, a cell being what
  * one bucket held when the walk began, and within a cell by the reversed higher bits of the hash,
- * which is how splitting divides it further (as Redis's SCAN goes; but what was produced before a
- * merge is told by its hash, so nothing comes twice). A bucket's keys are copied before the first
- * of them is produced; if the map changes meanwhile the rest are looked up again. */
+ * which is how splitting divides it further (as Redis's SCAN goes). A part of a cell is what one
+ * bucket holds of it now. The keys that a part has produced are kept until it is done: when the map
+ * changes meanwhile, the part is looked up again, wherever it is by then, and they are left out. */
+
 EBB__API struct M(_iter) M(_iter_begin)(struct EBB_MAP_NAME *map)
 {
     struct M(_iter) it;
     size_t buckets = ebb__table_buckets(&map->table);
     it.key = NULL;
     it.value = NULL;
+    it.modified = false;
     it.map = map;
+    it.more = NULL;
+    it.walk = (struct ebb__walk){0};
     it.walk.cells = (size_t)1 << (63 - __builtin_clzll(buckets));
     it.walk.cell = it.walk.cells > 1 ? (size_t)ebb__random_seed() & (it.walk.cells - 1) : 0;
-    it.walk.walked = 0;
-    it.walk.within = 0;
-    it.walk.count = map->table.count;
-    it.walk.deletes = map->table.deletes;
-    it.walk.next = it.walk.copies = it.walk.lanes_copied = 0;
-    it.more = NULL;
-    it.walk.more_room = 0;
-    it.modified = false;
+    it.walk.changes = ebb__changes(&map->table);
+    it.walk.moves = map->table.moves;
 #ifdef EBB__MAP_DYNAMIC
     it.near = (unsigned)(sizeof it.keys / map->type.key_size);
 #endif
@@ -850,48 +877,70 @@ EBB__API struct M(_iter) M(_iter_begin)(struct EBB_MAP_NAME *map)
 
 EBB__API void M(_iter_end)(struct M(_iter) * it)
 {
-    free(it->more);
+    if (EBB__UNLIKELY(it->more != NULL))
+        free(it->more);
     it->more = NULL;
     it->walk.more_room = 0;
     it->walk.walked = it->walk.cells;
-    it->walk.next = it->walk.copies = 0;
+    it->walk.lanes = 0;
+    it->walk.node = NULL;
+    it->walk.produced = 0;
 }
 
 EBB__HOT bool M(__iter_unchanged)(const struct M(_iter) * it)
 {
     const struct ebb__table *table = &it->map->table;
-    return it->walk.count == table->count && it->walk.deletes == table->deletes &&
-           it->walk.moves == table->moves;
+    return it->walk.changes == ebb__changes(table) && it->walk.moves == table->moves;
 }
 
 /* Whether a walk of a fail-fast map ends here: an entry was added or deleted behind its back. */
 static EBB__COLD bool M(__iter_fails)(struct M(_iter) * it)
 {
     const struct ebb__table *table = &it->map->table;
-    if (!table->fail_fast || (it->walk.count == table->count && it->walk.deletes == table->deletes))
+    if (!table->fail_fast || it->walk.changes == ebb__changes(table))
         return false;
     M(_iter_end)(it);
     it->modified = true;
     return true;
 }
 
-EBB__HOT bool M(__copy_key)(struct M(_iter) * it, const KEY *key)
+static EBB__COLD bool M(__iter_more_room)(struct M(_iter) * it)
 {
-    unsigned near = NEAR(it);
-    if (EBB__UNLIKELY(it->walk.copies >= near && it->walk.copies - near == it->walk.more_room)) {
-        size_t room = it->walk.more_room ? 2 * it->walk.more_room : EBB__GROUP;
-        KEY *more = (KEY *)realloc(it->more, room * KEY_BYTES(it->map));
-        if (!more)
-            return false;
-        it->more = more;
-        it->walk.more_room = room;
+    size_t room = it->walk.more_room ? 2 * it->walk.more_room : EBB__GROUP;
+    KEY *more = (KEY *)realloc(it->more, room * KEY_BYTES(it->map));
+    if (!more) {
+        M(_iter_end)(it);
+        return false;
     }
-    SET_KEY(it->map, M(__copied)(it, it->walk.copies), LOAD(key));
-    it->walk.copies++;
+    it->more = more;
+    it->walk.more_room = room;
     return true;
 }
 
-/* Whether an entry of the walk's present cell is still to be produced. */
+/* False: no memory for the copy of its key; the walk is over. */
+EBB__HOT bool M(__produce)(struct M(_iter) * it, const KEY *key, VALUE *value)
+{
+    unsigned produced = it->walk.produced, near = NEAR(it);
+    if (EBB__UNLIKELY(produced >= near && produced - near == it->walk.more_room) &&
+        !M(__iter_more_room)(it))
+        return false;
+    KEY *kept = M(__copied)(it, produced);
+    SET_KEY(it->map, kept, LOAD(key));
+    it->walk.produced = produced + 1;
+    it->key = kept;
+    it->value = value;
+    return true;
+}
+
+static EBB__COLD bool M(__was_produced)(struct M(_iter) * it, const KEY *key)
+{
+    for (unsigned i = 0; i < it->walk.produced; i++)
+        if (SAME(it->map, LOAD(M(__copied)(it, i)), LOAD(key)))
+            return true;
+    return false;
+}
+
+/* Whether an entry belongs to the present part or to what comes after it in the cell. */
 EBB__HOT bool M(__is_due)(const struct M(_iter) * it, const KEY *key)
 {
     const unsigned cell_bits = (unsigned)__builtin_ctzll(it->walk.cells * EBB__GROUP);
@@ -900,43 +949,10 @@ EBB__HOT bool M(__is_due)(const struct M(_iter) * it, const KEY *key)
            ebb__reverse_bits(hash >> cell_bits) >= it->walk.within;
 }
 
-/* Copies the keys of one bucket, all or those that are due. False: no memory for the copies. */
-static EBB__COLD bool M(__copy_bucket)(struct M(_iter) * it, size_t home, bool all)
+/* Finds the bucket where the part that begins at `within` is now, and what of it belongs there. */
+static EBB__COLD void M(__locate_part)(struct M(_iter) * it)
 {
-    struct ebb__table *table = &it->map->table;
-    it->walk.bucket = M(__bucket)(it->map, home);
-    it->walk.next = it->walk.copies = 0;
-    uint64_t lanes = ebb__group_used(table->fingerprints + home);
-    for (; lanes; lanes &= lanes - 1) {
-        unsigned lane = ebb__first_lane(lanes);
-        const KEY *key = M(__key)(it->map, it->walk.bucket, lane);
-        if (!all && !M(__is_due)(it, key))
-            continue;
-        it->walk.lanes[it->walk.copies] = (uint8_t)lane;
-        if (!M(__copy_key)(it, key))
-            return false;
-    }
-    it->walk.lanes_copied = it->walk.copies;
-    struct ebb__node *node =
-        table->filters[home / EBB__GROUP] ? table->chains[home / EBB__GROUP] : NULL;
-    for (; node; node = node->next)
-        for (unsigned i = 0; i < EBB__NODE_SLOTS; i++) {
-            const KEY *key = M(__node_key)(it->map, node, i);
-            if (node->fingerprints[i] && (all || M(__is_due)(it, key)) && !M(__copy_key)(it, key))
-                return false;
-        }
-    it->walk.count = table->count;
-    it->walk.deletes = table->deletes;
-    it->walk.moves = table->moves;
-    return true;
-}
-
-/* Goes on to the next bucket of the walk; false: there is none, or no memory for its copies. */
-static EBB__COLD bool M(__iter_advance)(struct M(_iter) * it)
-{
-    struct ebb__table *table = &it->map->table;
-    if (M(__iter_fails)(it) || it->walk.walked == it->walk.cells || table->count == 0)
-        return false;
+    const struct ebb__table *table = &it->map->table;
     const unsigned cell_bits = (unsigned)__builtin_ctzll(it->walk.cells * EBB__GROUP);
     uint64_t hash = it->walk.cell * EBB__GROUP | ebb__reverse_bits(it->walk.within) << cell_bits;
     size_t home = ebb__home(table, hash), half = table->half_mask + EBB__GROUP;
@@ -945,62 +961,134 @@ static EBB__COLD bool M(__iter_advance)(struct M(_iter) * it)
     unsigned bits =
         (unsigned)__builtin_ctzll((split ? table->mask : table->half_mask) + EBB__GROUP);
     uint64_t part = bits > cell_bits ? UINT64_C(1) << (64 - (bits - cell_bits)) : 0;
-    bool all = bits >= cell_bits && (part ? it->walk.within % part == 0 : it->walk.within == 0);
-    if (!M(__copy_bucket)(it, home, all))
-        return false;
-    it->walk.within = part ? (it->walk.within & ~(part - 1)) + part : 0;
-    if (it->walk.within == 0) {
-        it->walk.walked++;
-        it->walk.cell = (it->walk.cell + 1) & (it->walk.cells - 1);
+    it->walk.home = home;
+    it->walk.end = part ? (it->walk.within & ~(part - 1)) + part : 0;
+    it->walk.whole =
+        bits >= cell_bits && (part ? it->walk.within % part == 0 : it->walk.within == 0);
+}
+
+EBB__HOT void M(__open_part)(struct M(_iter) * it)
+{
+    const struct ebb__table *table = &it->map->table;
+    if (EBB__LIKELY(table->end == it->walk.cells * EBB__GROUP && it->walk.within == 0)) {
+        it->walk.home = it->walk.cell * EBB__GROUP; /* as when the walk began */
+        it->walk.end = 0;
+        it->walk.whole = true;
+    } else {
+        M(__locate_part)(it);
     }
+    it->walk.opened = true;
+    it->walk.changes = ebb__changes(table);
+    it->walk.moves = table->moves;
+    it->walk.wary = it->walk.produced > 0;
+    if (!it->walk.wary || (it->walk.until && (it->walk.end == 0 || it->walk.end > it->walk.until)))
+        it->walk.until = it->walk.end;
+    it->walk.bucket = M(__bucket)(it->map, it->walk.home);
+    uint64_t lanes = ebb__group_used(table->fingerprints + it->walk.home);
+    it->walk.lanes = lanes;
+    for (; EBB__UNLIKELY(!it->walk.whole) && lanes; lanes &= lanes - 1)
+        if (!M(__is_due)(it, M(__key)(it->map, it->walk.bucket, ebb__first_lane(lanes))))
+            it->walk.lanes ^= lanes & -lanes;
+    size_t bucket = it->walk.home / EBB__GROUP;
+    it->walk.node = table->filters[bucket] ? table->chains[bucket] : NULL;
+    it->walk.node_lane = 0;
+}
+
+/* The map has changed since the part was looked at. */
+static EBB__COLD void M(__reopen_part)(struct M(_iter) * it)
+{
+    const struct ebb__table *table = &it->map->table;
+    if (it->walk.moves != table->moves) {
+        M(__open_part)(it);
+        return;
+    }
+    it->walk.lanes &= ebb__group_used(table->fingerprints + it->walk.home);
+    it->walk.changes = ebb__changes(table);
+    it->walk.wary = true;
+}
+
+/* Goes on to the next part; false: there is none. */
+EBB__HOT bool M(__next_part)(struct M(_iter) * it)
+{
+    if (it->walk.walked == it->walk.cells || it->map->table.count == 0)
+        return false;
+    if (it->walk.opened) {
+        it->walk.within = it->walk.end;
+        if (it->walk.within == 0) {
+            it->walk.cell = (it->walk.cell + 1) & (it->walk.cells - 1);
+            if (++it->walk.walked == it->walk.cells)
+                return false;
+        }
+        if (it->walk.within == 0 || (it->walk.until && it->walk.within >= it->walk.until))
+            it->walk.produced = 0;
+    }
+    M(__open_part)(it);
     return true;
 }
 
-/* The entry that a copy was made of, wherever it is now; NULL: it is gone. */
-static EBB__COLD VALUE *M(__find_copied)(const struct EBB_MAP_NAME *map, const KEY *key)
+/* Whether an entry of the chain is to be produced. */
+static EBB__COLD bool M(__is_wanted)(struct M(_iter) * it, const struct ebb__node *node, unsigned i,
+                                     const KEY *key)
 {
-    struct M(__place) place;
-    return M(__find_key)(map, LOAD(key), true, M(__hash)(map, LOAD(key)), &place)
-               ? M(__value_at)(map, &place)
-               : NULL;
+    return node->fingerprints[i] && (it->walk.whole || M(__is_due)(it, key)) &&
+           !(it->walk.wary && M(__was_produced)(it, key));
+}
+
+/* Every case but the usual one, which is that the bucket has more and nothing has changed. */
+static EBB__COLD bool M(__iter_search)(struct M(_iter) * it)
+{
+    if (!M(__iter_unchanged)(it)) {
+        if (M(__iter_fails)(it))
+            return false;
+        if (it->walk.opened)
+            M(__reopen_part)(it);
+    }
+    do {
+        while (it->walk.lanes) {
+            unsigned lane = ebb__first_lane(it->walk.lanes);
+            it->walk.lanes &= it->walk.lanes - 1;
+            const KEY *key = M(__key)(it->map, it->walk.bucket, lane);
+            if (EBB__LIKELY(!it->walk.wary) || !M(__was_produced)(it, key))
+                return M(__produce)(it, key, M(__value)(it->map, it->walk.bucket, lane));
+        }
+        while (it->walk.node) {
+            struct ebb__node *node = it->walk.node;
+            unsigned i = it->walk.node_lane++;
+            if (it->walk.node_lane == EBB__NODE_SLOTS) {
+                it->walk.node = node->next;
+                it->walk.node_lane = 0;
+            }
+            const KEY *key = M(__node_key)(it->map, node, i);
+            if (M(__is_wanted)(it, node, i, key))
+                return M(__produce)(it, key, M(__node_value)(it->map, node, i));
+        }
+    } while (M(__next_part)(it));
+    return false;
 }
 
 EBB__API bool M(_iter_next)(struct M(_iter) * it)
 {
-    for (;;) {
-        while (it->walk.next < it->walk.copies) {
-            unsigned i = it->walk.next++;
-            it->key = M(__copied)(it, i);
-            if (EBB__LIKELY(i < it->walk.lanes_copied && M(__iter_unchanged)(it))) {
-                it->value = M(__value)(it->map, it->walk.bucket, it->walk.lanes[i]);
-                return true;
-            }
-            if (M(__iter_fails)(it))
-                return false;
-            it->value = M(__find_copied)(it->map, it->key);
-            if (it->value)
-                return true;
-        }
-        if (!M(__iter_advance)(it))
-            return false;
-    }
+    if (EBB__UNLIKELY(it->walk.lanes == 0 || it->walk.wary || !M(__iter_unchanged)(it)))
+        return M(__iter_search)(it);
+    unsigned lane = ebb__first_lane(it->walk.lanes);
+    it->walk.lanes &= it->walk.lanes - 1;
+    return M(__produce)(it, M(__key)(it->map, it->walk.bucket, lane),
+                        M(__value)(it->map, it->walk.bucket, lane));
 }
 
 EBB__API bool M(_iter_delete)(struct M(_iter) * it)
 {
     struct EBB_MAP_NAME *map = it->map;
+    uint64_t hash = M(__hash)(map, LOAD(it->key));
     struct M(__place) place;
-    if (M(__iter_fails)(it) ||
-        !M(__find_key)(map, LOAD(it->key), true, M(__hash)(map, LOAD(it->key)), &place))
+    if (M(__iter_fails)(it) || !M(__find_key)(map, LOAD(it->key), true, hash, &place))
         return false;
-    bool unchanged = it->walk.count == map->table.count && it->walk.deletes == map->table.deletes;
+    bool unchanged = it->walk.changes == ebb__changes(&map->table);
     DROP_KEY(map, M(__key_at)(map, &place));
     DROP_VALUE(map, M(__value_at)(map, &place));
-    M(__remove)(map, &place);
-    if (unchanged) { /* where the other entries are, `moves` tells */
-        it->walk.count--;
-        it->walk.deletes++;
-    }
+    M(__remove)(map, hash, place);
+    if (unchanged) /* where the other entries are, `moves` tells */
+        it->walk.changes = ebb__changes(&map->table);
     return true;
 }
 

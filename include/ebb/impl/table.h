@@ -108,12 +108,21 @@ struct ebb__table {
 /* How far a walk is; see `iteration` in map_template.h. */
 struct ebb__walk {
     size_t cells, cell, walked; /* cells in all (a power of two); the present one; how many were */
-    uint64_t within;            /* how far into the present cell: reversed hash bits */
-    uint64_t count, deletes, moves; /* of the map, when the copies were made */
+    /* The present part of the cell, in reversed hash bits (0: the cell's end), and the end of the
+     * part of which `produced` entries have come. */
+    uint64_t within, end, until;
+    uint64_t changes, moves; /* of the map, when it was looked at last */
+    /* Of the bucket that holds the part: what is still to come. */
+    size_t home;
     char *bucket;
-    unsigned next, copies, lanes_copied;
-    uint8_t lanes[EBB__GROUP]; /* where the copied keys are in the bucket */
-    size_t more_room;          /* of the iterator's `more` */
+    uint64_t lanes;
+    struct ebb__node *node;
+    unsigned node_lane;
+    unsigned produced; /* entries of the part, whose keys the iterator has */
+    bool opened;       /* there is a present part */
+    bool whole;        /* all of the bucket belongs to it */
+    bool wary;         /* what was produced may be met again */
+    size_t more_room;  /* of the iterator's `more` */
 };
 
 static inline size_t ebb__table_buckets(const struct ebb__table *table)
@@ -130,10 +139,10 @@ void ebb__table_begin_like(struct ebb__table *table, const struct ebb__table *ot
 /* Gives all memory back and is as after init; the entries must have been dropped. */
 void ebb__table_free(struct ebb__table *table, const struct ebb__layout *layout);
 
-/* Makes room for `buckets` buckets in all, keeping those that are there. 0 or -ENOMEM: nothing
- * changed. */
-int ebb__table_make_room(struct ebb__table *table, const struct ebb__layout *layout,
-                         size_t buckets);
+/* Makes room for `buckets` buckets in all, keeping those that are there; the only bucket gets at least
+ * `first_slots` slots. 0 or -ENOMEM: nothing changed. */
+int ebb__table_make_room(struct ebb__table *table, const struct ebb__layout *layout, size_t buckets,
+                         size_t first_slots);
 /* Sets the thresholds after `end` or `mask` changed. */
 void ebb__table_set_limits(struct ebb__table *table);
 /* `count` may have reached `warn_at` or `show_at`: sees to it, and says whether the table has to grow
@@ -171,6 +180,12 @@ uint64_t ebb__random_seed(void);
 
 /* Bytes of memory the table holds. */
 size_t ebb__table_bytes(const struct ebb__table *table, const struct ebb__layout *layout);
+
+/* A number that every change of contents raises. */
+static inline uint64_t ebb__changes(const struct ebb__table *table)
+{
+    return table->count + 2 * table->deletes; /* additions and deletions */
+}
 
 /* The fingerprint offset of the bucket that a hash belongs to. */
 static inline size_t ebb__home(const struct ebb__table *table, uint64_t hash)
