@@ -165,6 +165,7 @@ uint64_t ebb__now_ns(void);
 #define EBB__UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 #define EBB__HOT                 static inline __attribute__((always_inline, unused))
 #define EBB__API                 static inline __attribute__((unused))
+#define EBB__API_COLD            static __attribute__((noinline, unused))
 #define EBB__COLD                __attribute__((noinline, unused))
 
 /* Whether something may hold pointers: it is one, a struct, or a union (GCC's classes of types). Does

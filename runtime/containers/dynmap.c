@@ -59,7 +59,9 @@ static inline void ebb__dynmap_drop_given(const struct ebb_dynmap *map, const vo
 #define EBB__MAP_DYNAMIC
 #define EBB_MAP_NAME ebb_dynmap
 #undef EBB__API
+#undef EBB__API_COLD
 #define EBB__API /* the library's, not every caller's own */
+#define EBB__API_COLD
 #include <ebb/impl/map_template.h>
 
 /* ---- layout ---- */

@@ -855,7 +855,8 @@ EBB__API struct ebb_map_stats M(_stats)(const struct EBB_MAP_NAME *map)
  * bucket holds of it now. The keys that a part has produced are kept until it is done: when the map
  * changes meanwhile, the part is looked up again, wherever it is by then, and they are left out. */
 
-EBB__API struct M(_iter) M(_iter_begin)(struct EBB_MAP_NAME *map)
+/* Not inlined, because then it would be made in one place and copied to another. */
+EBB__API_COLD struct M(_iter) M(_iter_begin)(struct EBB_MAP_NAME *map)
 {
     struct M(_iter) it;
     size_t buckets = ebb__table_buckets(&map->table);
@@ -864,7 +865,13 @@ EBB__API struct M(_iter) M(_iter_begin)(struct EBB_MAP_NAME *map)
     it.modified = false;
     it.map = map;
     it.more = NULL;
-    it.walk = (struct ebb__walk){0};
+    it.walk.more_room = 0;
+    it.walk.walked = 0;
+    it.walk.within = 0;
+    it.walk.lanes = it.walk.wary_lanes = 0;
+    it.walk.node = NULL;
+    it.walk.produced = 0;
+    it.walk.opened = it.walk.wary = false;
     it.walk.cells = (size_t)1 << (63 - __builtin_clzll(buckets));
     it.walk.cell = it.walk.cells > 1 ? (size_t)ebb__random_seed() & (it.walk.cells - 1) : 0;
     it.walk.changes = ebb__changes(&map->table);
@@ -882,7 +889,7 @@ EBB__API void M(_iter_end)(struct M(_iter) * it)
     it->more = NULL;
     it->walk.more_room = 0;
     it->walk.walked = it->walk.cells;
-    it->walk.lanes = 0;
+    it->walk.lanes = it->walk.wary_lanes = 0;
     it->walk.node = NULL;
     it->walk.produced = 0;
 }
@@ -930,6 +937,14 @@ EBB__HOT bool M(__produce)(struct M(_iter) * it, const KEY *key, VALUE *value)
     it->key = kept;
     it->value = value;
     return true;
+}
+
+EBB__HOT bool M(__produce_lane)(struct M(_iter) * it, uint64_t *lanes)
+{
+    unsigned lane = ebb__first_lane(*lanes);
+    *lanes &= *lanes - 1;
+    return M(__produce)(it, M(__key)(it->map, it->walk.bucket, lane),
+                        M(__value)(it->map, it->walk.bucket, lane));
 }
 
 static EBB__COLD bool M(__was_produced)(struct M(_iter) * it, const KEY *key)
@@ -984,11 +999,12 @@ EBB__HOT void M(__open_part)(struct M(_iter) * it)
     if (!it->walk.wary || (it->walk.until && (it->walk.end == 0 || it->walk.end > it->walk.until)))
         it->walk.until = it->walk.end;
     it->walk.bucket = M(__bucket)(it->map, it->walk.home);
-    uint64_t lanes = ebb__group_used(table->fingerprints + it->walk.home);
-    it->walk.lanes = lanes;
-    for (; EBB__UNLIKELY(!it->walk.whole) && lanes; lanes &= lanes - 1)
-        if (!M(__is_due)(it, M(__key)(it->map, it->walk.bucket, ebb__first_lane(lanes))))
-            it->walk.lanes ^= lanes & -lanes;
+    uint64_t lanes = ebb__group_used(table->fingerprints + it->walk.home), left = lanes;
+    for (; EBB__UNLIKELY(!it->walk.whole) && left; left &= left - 1)
+        if (!M(__is_due)(it, M(__key)(it->map, it->walk.bucket, ebb__first_lane(left))))
+            lanes ^= left & -left;
+    it->walk.lanes = it->walk.wary ? 0 : lanes;
+    it->walk.wary_lanes = it->walk.wary ? lanes : 0;
     size_t bucket = it->walk.home / EBB__GROUP;
     it->walk.node = table->filters[bucket] ? table->chains[bucket] : NULL;
     it->walk.node_lane = 0;
@@ -1002,7 +1018,9 @@ static EBB__COLD void M(__reopen_part)(struct M(_iter) * it)
         M(__open_part)(it);
         return;
     }
-    it->walk.lanes &= ebb__group_used(table->fingerprints + it->walk.home);
+    it->walk.wary_lanes |= it->walk.lanes;
+    it->walk.wary_lanes &= ebb__group_used(table->fingerprints + it->walk.home);
+    it->walk.lanes = 0;
     it->walk.changes = ebb__changes(table);
     it->walk.wary = true;
 }
@@ -1044,12 +1062,13 @@ static EBB__COLD bool M(__iter_search)(struct M(_iter) * it)
             M(__reopen_part)(it);
     }
     do {
-        while (it->walk.lanes) {
-            unsigned lane = ebb__first_lane(it->walk.lanes);
-            it->walk.lanes &= it->walk.lanes - 1;
-            const KEY *key = M(__key)(it->map, it->walk.bucket, lane);
-            if (EBB__LIKELY(!it->walk.wary) || !M(__was_produced)(it, key))
-                return M(__produce)(it, key, M(__value)(it->map, it->walk.bucket, lane));
+        if (it->walk.lanes)
+            return M(__produce_lane)(it, &it->walk.lanes);
+        while (it->walk.wary_lanes) {
+            unsigned lane = ebb__first_lane(it->walk.wary_lanes);
+            if (!M(__was_produced)(it, M(__key)(it->map, it->walk.bucket, lane)))
+                return M(__produce_lane)(it, &it->walk.wary_lanes);
+            it->walk.wary_lanes &= it->walk.wary_lanes - 1;
         }
         while (it->walk.node) {
             struct ebb__node *node = it->walk.node;
@@ -1068,12 +1087,11 @@ static EBB__COLD bool M(__iter_search)(struct M(_iter) * it)
 
 EBB__API bool M(_iter_next)(struct M(_iter) * it)
 {
-    if (EBB__UNLIKELY(it->walk.lanes == 0 || it->walk.wary || !M(__iter_unchanged)(it)))
+    if (EBB__UNLIKELY(it->walk.lanes == 0 || !M(__iter_unchanged)(it)))
         return M(__iter_search)(it);
-    unsigned lane = ebb__first_lane(it->walk.lanes);
-    it->walk.lanes &= it->walk.lanes - 1;
-    return M(__produce)(it, M(__key)(it->map, it->walk.bucket, lane),
-                        M(__value)(it->map, it->walk.bucket, lane));
+    if (NEAR(it) == EBB__GROUP && it->walk.produced >= EBB__GROUP)
+        __builtin_unreachable(); /* there is room for a bucket's, and chains come last */
+    return M(__produce_lane)(it, &it->walk.lanes);
 }
 
 EBB__API bool M(_iter_delete)(struct M(_iter) * it)

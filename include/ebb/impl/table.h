@@ -115,13 +115,13 @@ struct ebb__walk {
     /* Of the bucket that holds the part: what is still to come. */
     size_t home;
     char *bucket;
-    uint64_t lanes;
+    uint64_t lanes, wary_lanes;
     struct ebb__node *node;
     unsigned node_lane;
     unsigned produced; /* entries of the part, whose keys the iterator has */
     bool opened;       /* there is a present part */
     bool whole;        /* all of the bucket belongs to it */
-    bool wary;         /* what was produced may be met again */
+    bool wary;         /* what was produced may be met again; then lanes are in `wary_lanes` */
     size_t more_room;  /* of the iterator's `more` */
 };
 
