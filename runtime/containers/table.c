@@ -21,6 +21,7 @@ enum {
     TRIM = 1536,       /* buckets that pile up behind the last one before they are given back */
     TRIM_SMALL = 4096, /* the same for the small parts, which share pages with more buckets */
     PREPARED = 1024,   /* buckets whose fingerprints are made ready at a time */
+    READY = 16 << 20,  /* bytes of each part of a reservation that are made ready at once */
 };
 
 #ifndef MADV_POPULATE_WRITE
@@ -345,7 +346,10 @@ void ebb__table_emptied(struct ebb__table *table, const struct ebb__layout *layo
                         bool refers)
 {
     size_t buckets = ebb__table_buckets(table), wanted = EBB__AT_ONCE / 2;
-    memset(table->fingerprints, 0, table->end);
+    if (table->end == EBB__GROUP)
+        memset(table->fingerprints, 0, EBB__GROUP); /* a store, no call */
+    else
+        memset(table->fingerprints, 0, table->end);
     if (refers)
         wipe_slots(table, layout);
     if (buckets <= EBB__AT_ONCE / 2 && table->show_from > 0)
@@ -362,15 +366,27 @@ void ebb__table_emptied(struct ebb__table *table, const struct ebb__layout *layo
     ebb__table_set_limits(table);
 }
 
+/* Pages that are sure to be touched, all at once: one after another takes four times as long. */
+static void populate(void *memory, size_t bytes)
+{
+    uintptr_t page = (uintptr_t)memory & ~(uintptr_t)(PAGE - 1);
+    int saved = errno; /* only a hint; old kernels know no such advice */
+    madvise((void *)page, bytes, MADV_POPULATE_WRITE);
+    errno = saved;
+}
+
 void ebb__table_prepare(struct ebb__table *table, size_t bucket)
 {
-    if (!table->paged || bucket % PREPARED != 0 || bucket + PREPARED > table->capacity)
-        return;
-    uintptr_t page =
-        (uintptr_t)(table->fingerprints + bucket * EBB__GROUP) & ~(uintptr_t)(PAGE - 1);
-    int saved = errno; /* only a hint; old kernels know no such advice */
-    madvise((void *)page, PREPARED * EBB__GROUP, MADV_POPULATE_WRITE);
-    errno = saved;
+    if (table->paged && bucket % PREPARED == 0 && bucket + PREPARED <= table->capacity)
+        populate(table->fingerprints + bucket * EBB__GROUP, PREPARED * EBB__GROUP);
+}
+
+void ebb__table_reserved(struct ebb__table *table, const struct ebb__layout *layout)
+{
+    for (int part = 0; table->paged && part < PARTS; part++) {
+        size_t bytes = ebb__table_buckets(table) * part_bytes(layout, (enum part)part);
+        populate(*place(table, (enum part)part), page_end(bytes < READY ? bytes : READY));
+    }
 }
 
 /* ---- overflow nodes ---- */
@@ -492,18 +508,20 @@ void ebb__table_begin(struct ebb__table *table, const struct ebb_map_options *op
     static const struct ebb_map_options defaults;
     if (!options)
         options = &defaults;
-    *table = (struct ebb__table){
-        .seed = options->seed ? options->seed : ebb__random_seed(),
-        .allocator = options->allocator ? options->allocator : &ebb_allocator_default,
-        .no_shrink = options->no_shrink,
-        .huge = options->huge_pages,
-        .fail_fast = options->fail_fast,
-        .name = options->name,
-        .warn_at = options->warn_len ? options->warn_len : SIZE_MAX,
-        .warn = options->warn,
-        .warn_context = options->warn_context,
-        .site = options->site ? options->site : __builtin_return_address(0),
-    };
+    /* Field by field: zeroing the whole first would take as long as all the rest. */
+    table->deletes = table->moves = table->clears = table->high_water = 0;
+    table->shown_by_owner = false;
+    table->clear = NULL;
+    table->seed = options->seed ? options->seed : ebb__random_seed();
+    table->allocator = options->allocator ? options->allocator : &ebb_allocator_default;
+    table->no_shrink = options->no_shrink;
+    table->huge = options->huge_pages;
+    table->fail_fast = options->fail_fast;
+    table->name = options->name;
+    table->warn_at = options->warn_len ? options->warn_len : SIZE_MAX;
+    table->warn = options->warn;
+    table->warn_context = options->warn_context;
+    table->site = options->site ? options->site : __builtin_return_address(0);
     ebb__table_not_shown(table);
     make_empty(table);
 }
@@ -581,7 +599,16 @@ uint64_t ebb__now_ns(void)
 
 /* ---- seeds ---- */
 
-uint64_t ebb__random_seed(void)
+/* The finalizer of SplitMix64 (Guy Steele, Doug Lea, Christine Flood, 2014). */
+static uint64_t mix(uint64_t x)
+{
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+/* Where a thread begins to count. */
+static uint64_t begin_stream(void)
 {
     static uint64_t secret, drawn;
     uint64_t known = __atomic_load_n(&secret, __ATOMIC_RELAXED);
@@ -594,12 +621,16 @@ uint64_t ebb__random_seed(void)
         known |= 1;
         __atomic_store_n(&secret, known, __ATOMIC_RELAXED);
     }
-    /* SplitMix64 (Guy Steele, Doug Lea, Christine Flood, 2014). */
-    uint64_t x =
-        known + __atomic_add_fetch(&drawn, 1, __ATOMIC_RELAXED) * UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
+    return mix(known + __atomic_add_fetch(&drawn, 1, __ATOMIC_RELAXED)) | 1;
+}
+
+uint64_t ebb__random_seed(void)
+{
+    static __thread uint64_t stream __attribute__((tls_model("initial-exec")));
+    if (__builtin_expect(stream == 0, 0))
+        stream = begin_stream();
+    stream += UINT64_C(0x9e3779b97f4a7c15);
+    return mix(stream);
 }
 
 uint64_t ebb__secret;

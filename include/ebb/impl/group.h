@@ -46,17 +46,6 @@ static inline uint64_t ebb__group_free(const uint8_t *group)
         _mm_cmpeq_epi8(*(const __m128i *)group, _mm_setzero_si128()));
 }
 
-/* Writes one lane by writing the whole group: a store of one byte followed by a load of sixteen
- * would stall until the store has left the store buffer. */
-static inline void ebb__group_set(uint8_t *group, unsigned lane, uint8_t fingerprint)
-{
-    static const uint8_t one[48]
-        __attribute__((aligned(16))) = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff};
-    __m128i place = _mm_loadu_si128((const __m128i *)(one + 16 - lane));
-    __m128i value = _mm_and_si128(place, _mm_set1_epi8((char)fingerprint));
-    *(__m128i *)group = _mm_or_si128(_mm_andnot_si128(place, *(const __m128i *)group), value);
-}
-
 #elif defined __ARM_NEON && !defined EBB_PORTABLE
 
 #include <arm_neon.h>
@@ -79,11 +68,6 @@ static inline uint64_t ebb__group_match(const uint8_t *group, uint64_t hash)
 static inline uint64_t ebb__group_free(const uint8_t *group)
 {
     return ebb__lanes_neon(vceqq_u8(vld1q_u8(group), vdupq_n_u8(0)));
-}
-
-static inline void ebb__group_set(uint8_t *group, unsigned lane, uint8_t fingerprint)
-{
-    group[lane] = fingerprint;
 }
 
 #else
@@ -120,11 +104,6 @@ static inline uint64_t ebb__group_free(const uint8_t *group)
     return ebb__group_equal(group, 0);
 }
 
-static inline void ebb__group_set(uint8_t *group, unsigned lane, uint8_t fingerprint)
-{
-    group[lane] = fingerprint;
-}
-
 #endif
 
 static inline uint64_t ebb__group_used(const uint8_t *group)
@@ -145,47 +124,58 @@ static inline unsigned ebb__last_lane(uint64_t lanes)
 
 #if defined __SSE2__ && !defined EBB_PORTABLE
 
-/* The two below change one lane, too. What they store does not wait for the number of the lane, as
- * what ebb__group_set stores does: in a map of one bucket, where every operation waits for the store
- * of the one before, that is half of the time. */
-
-/* Occupies the first free lane. It is found without its number while the free lanes are all together;
- * where they often are not, the wrong guess costs more than is gained. */
-static inline void ebb__group_occupy(uint8_t *group, uint64_t hash)
+/* One lane is changed by writing the whole group: a store of one byte followed by a load of sixteen
+ * would stall until the store has left the store buffer. */
+static inline __m128i ebb__only_lane(unsigned lane)
 {
-    __m128i present = *(const __m128i *)group;
-    __m128i unused = _mm_cmpeq_epi8(present, _mm_setzero_si128());
-    __m128i first = _mm_andnot_si128(_mm_slli_si128(unused, 1), unused);
-    uint64_t lanes = (uint64_t)_mm_movemask_epi8(first);
-    if (__builtin_expect((lanes & (lanes - 1)) == 0, 1))
-        *(__m128i *)group = _mm_or_si128(present, _mm_and_si128(first, ebb__group_wanted(hash)));
-    else
-        ebb__group_set(group, ebb__first_lane(lanes), ebb__fingerprint(hash));
+    static const uint8_t one[48]
+        __attribute__((aligned(16))) = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff};
+    return _mm_loadu_si128((const __m128i *)(one + 16 - lane));
 }
 
-/* Frees the lane of an entry with that hash. Mostly no other lane has the same fingerprint. */
+/* Occupies the first free lane, `lane`, for an entry with that hash. `alone`: there is no other group,
+ * and so every operation waits for what the one before has stored. Then the lane is found without its
+ * number, which takes half as long; as long as the free lanes are all together, which in larger
+ * tables cannot be foreseen. */
+static inline void ebb__group_occupy(uint8_t *group, unsigned lane, uint64_t hash, int alone)
+{
+    __m128i present = *(const __m128i *)group, chosen;
+    if (alone) {
+        __m128i unused = _mm_cmpeq_epi8(present, _mm_setzero_si128());
+        chosen = _mm_andnot_si128(_mm_slli_si128(unused, 1), unused);
+        int lanes = _mm_movemask_epi8(chosen);
+        if (__builtin_expect((lanes & (lanes - 1)) != 0, 0))
+            chosen = ebb__only_lane(lane);
+    } else {
+        chosen = ebb__only_lane(lane);
+    }
+    *(__m128i *)group = _mm_or_si128(present, _mm_and_si128(chosen, ebb__group_wanted(hash)));
+}
+
+/* Frees the lane of an entry with that hash. Mostly no other one has the same fingerprint; then this
+ * does not wait for the number of the lane either. */
 static inline void ebb__group_forget(uint8_t *group, unsigned lane, uint64_t hash)
 {
     __m128i present = *(const __m128i *)group;
-    __m128i equal = _mm_cmpeq_epi8(present, ebb__group_wanted(hash));
-    uint64_t lanes = (uint64_t)_mm_movemask_epi8(equal);
-    if (__builtin_expect((lanes & (lanes - 1)) == 0, 1))
-        *(__m128i *)group = _mm_andnot_si128(equal, present);
-    else
-        ebb__group_set(group, lane, 0);
+    __m128i chosen = _mm_cmpeq_epi8(present, ebb__group_wanted(hash));
+    int lanes = _mm_movemask_epi8(chosen);
+    if (__builtin_expect((lanes & (lanes - 1)) != 0, 0))
+        chosen = ebb__only_lane(lane);
+    *(__m128i *)group = _mm_andnot_si128(chosen, present);
 }
 
 #else
 
-static inline void ebb__group_occupy(uint8_t *group, uint64_t hash)
+static inline void ebb__group_occupy(uint8_t *group, unsigned lane, uint64_t hash, int alone)
 {
-    ebb__group_set(group, ebb__first_lane(ebb__group_free(group)), ebb__fingerprint(hash));
+    (void)alone;
+    group[lane] = ebb__fingerprint(hash);
 }
 
 static inline void ebb__group_forget(uint8_t *group, unsigned lane, uint64_t hash)
 {
     (void)hash;
-    ebb__group_set(group, lane, 0);
+    group[lane] = 0;
 }
 
 #endif

@@ -198,11 +198,13 @@ struct M(__place) {
 
 /* Gives a place by value: one that is pointed to would live in memory in every lookup. */
 static EBB__COLD struct M(__place)
-    M(__find_in_chain)(const struct EBB_MAP_NAME *map, KEY_ARG key, bool same, uint64_t hash,
-                       size_t home)
+    M(__find_in_chain)(const struct EBB_MAP_NAME *map, KEY_ARG key, bool same, uint64_t hash)
 {
     uint8_t fingerprint = ebb__fingerprint(hash);
-    struct M(__place) place = {home, NULL, map->table.chains[home / EBB__GROUP], 0};
+    size_t home = ebb__home(&map->table, hash), bucket = home / EBB__GROUP;
+    struct M(__place) place = {home, NULL, NULL, 0};
+    if (map->table.filters[bucket] >> (fingerprint & 7) & 1)
+        place.node = map->table.chains[bucket];
     for (; place.node; place.node = place.node->next)
         for (place.lane = 0; place.lane < EBB__NODE_SLOTS; place.lane++)
             if (place.node->fingerprints[place.lane] == fingerprint) {
@@ -239,11 +241,9 @@ EBB__HOT bool M(__find_key)(const struct EBB_MAP_NAME *map, KEY_ARG key, bool sa
             lanes &= lanes - 1;
         } while (lanes);
     }
-    if (EBB__LIKELY(ebb__group_free(group)))
+    if (EBB__LIKELY(ebb__group_free(group)) || !map->table.nodes)
         return false;
-    if (EBB__LIKELY(!(map->table.filters[home / EBB__GROUP] >> (ebb__fingerprint(hash) & 7) & 1)))
-        return false;
-    *place = M(__find_in_chain)(map, key, same, hash, home);
+    *place = M(__find_in_chain)(map, key, same, hash);
     return place->node != NULL;
 }
 
@@ -597,14 +597,16 @@ EBB__HOT VALUE *M(__emplace)(struct EBB_MAP_NAME *map, KEY_ARG key, bool *insert
     if (M(__find)(map, key, hash, &place))
         return M(__value_at)(map, &place);
     size_t home = place.home;
-    if (EBB__UNLIKELY(table->count >= table->grow_at)) {
-        M(__grow)(map);
-        home = ebb__home(table, hash);
-        if (EBB__UNLIKELY(table->count >= table->grow_at && table->mask == 0))
-            return NULL;
-    }
     uint8_t *group = (uint8_t *)__builtin_assume_aligned(table->fingerprints + home, EBB__GROUP);
     uint64_t lanes = ebb__group_free(group);
+    if (EBB__UNLIKELY(table->count >= table->grow_at)) {
+        M(__grow)(map);
+        if (EBB__UNLIKELY(table->count >= table->grow_at && table->mask == 0))
+            return NULL;
+        home = ebb__home(table, hash);
+        group = (uint8_t *)__builtin_assume_aligned(table->fingerprints + home, EBB__GROUP);
+        lanes = ebb__group_free(group);
+    }
     if (EBB__LIKELY(lanes)) {
         unsigned lane = ebb__first_lane(lanes);
         char *bucket = M(__bucket)(map, home);
@@ -612,10 +614,7 @@ EBB__HOT VALUE *M(__emplace)(struct EBB_MAP_NAME *map, KEY_ARG key, bool *insert
         SET_KEY(map, added, key);
         if (EBB__UNLIKELY(!COPY_KEY(map, added)))
             return NULL;
-        if (table->mask == 0)
-            ebb__group_occupy(group, hash);
-        else
-            ebb__group_set(group, lane, ebb__fingerprint(hash));
+        ebb__group_occupy(group, lane, hash, table->mask == 0);
         table->count++;
         *inserted = true;
         return M(__value)(map, bucket, lane);
@@ -792,6 +791,7 @@ EBB__API int M(_reserve)(struct EBB_MAP_NAME *map, size_t entries)
             M(__split)(map);
         }
         M(__note_end)(map);
+        ebb__table_reserved(table, LAYOUT(map));
     }
     table->least_buckets = buckets;
     ebb__table_set_limits(table);

@@ -167,8 +167,10 @@ void ebb__table_trim(struct ebb__table *table, const struct ebb__layout *layout)
  * kept from larger days, which is then cut. */
 void ebb__table_emptied(struct ebb__table *table, const struct ebb__layout *layout, size_t had,
                         bool refers);
-/* Memory that the next splits will touch is made ready in runs. */
+/* Memory that the next splits will touch is made ready in runs; that of a reservation, at once as far
+ * as it is not very large. */
 void ebb__table_prepare(struct ebb__table *table, size_t bucket);
+void ebb__table_reserved(struct ebb__table *table, const struct ebb__layout *layout);
 
 /* A node with no entries, not yet in a chain. NULL: out of memory. */
 struct ebb__node *ebb__node_new(struct ebb__table *table, const struct ebb__layout *layout);
