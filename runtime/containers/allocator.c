@@ -53,8 +53,12 @@ static void *reserve(void *context, size_t size, int huge)
 static int move(void *context, void *from, size_t size, void *to, size_t used)
 {
     (void)context;
-    if (used > 0 && mremap(from, used, used, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED)
-        return -1;
+    if (used > 0 && mremap(from, used, used, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED) {
+        /* Parts that were advised differently do not move together. */
+        madvise(from, size, MADV_NOHUGEPAGE);
+        if (mremap(from, used, used, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED)
+            return -1;
+    }
     if (size > used)
         munmap((char *)from + used, size - used);
     return 0;

@@ -22,6 +22,7 @@ enum {
     TRIM_SMALL = 4096, /* the same for the small parts, which share pages with more buckets */
     PREPARED = 1024,   /* buckets whose fingerprints are made ready at a time */
     READY = 16 << 20,  /* bytes of each part of a reservation that are made ready at once */
+    HUGE_PAGE = 2 << 20,
 };
 
 #ifndef MADV_POPULATE_WRITE
@@ -366,26 +367,37 @@ void ebb__table_emptied(struct ebb__table *table, const struct ebb__layout *layo
     ebb__table_set_limits(table);
 }
 
-/* Pages that are sure to be touched, all at once: one after another takes four times as long. */
-static void populate(void *memory, size_t bytes)
+/* Only hints; old kernels know no such advice. */
+static void advise(void *memory, size_t bytes, int advice)
 {
     uintptr_t page = (uintptr_t)memory & ~(uintptr_t)(PAGE - 1);
-    int saved = errno; /* only a hint; old kernels know no such advice */
-    madvise((void *)page, bytes, MADV_POPULATE_WRITE);
+    int saved = errno;
+    madvise((void *)page, bytes, advice);
     errno = saved;
 }
 
 void ebb__table_prepare(struct ebb__table *table, size_t bucket)
 {
     if (table->paged && bucket % PREPARED == 0 && bucket + PREPARED <= table->capacity)
-        populate(table->fingerprints + bucket * EBB__GROUP, PREPARED * EBB__GROUP);
+        advise(table->fingerprints + bucket * EBB__GROUP, PREPARED * EBB__GROUP,
+               MADV_POPULATE_WRITE);
 }
 
+/* In huge pages as far as whole ones will be in use: who reserves does not mind the moment it takes to
+ * get them, and they make lookups faster. What is touched for the first time later comes in small
+ * pages again, so that no other operation takes such a moment. */
 void ebb__table_reserved(struct ebb__table *table, const struct ebb__layout *layout)
 {
     for (int part = 0; table->paged && part < PARTS; part++) {
+        void *memory = *place(table, (enum part)part);
         size_t bytes = ebb__table_buckets(table) * part_bytes(layout, (enum part)part);
-        populate(*place(table, (enum part)part), page_end(bytes < READY ? bytes : READY));
+        bytes = bytes < READY ? bytes : READY;
+        size_t whole = bytes & ~(size_t)(HUGE_PAGE - 1);
+        if (whole > 0 && !table->huge)
+            advise(memory, whole, MADV_HUGEPAGE);
+        advise(memory, page_end(bytes), MADV_POPULATE_WRITE);
+        if (whole > 0 && !table->huge)
+            advise(memory, whole, MADV_NOHUGEPAGE);
     }
 }
 
