@@ -18,9 +18,10 @@
 enum {
     PAGED_FROM = 256,  /* buckets */
     PAGE = 4096,       /* granularity of what is given back; a multiple of it will do elsewhere */
-    TRIM = 1536,       /* buckets that pile up behind the last one before they are given back */
+    TRIM = 1280,       /* buckets that pile up behind the last one before they are given back */
     TRIM_SMALL = 4096, /* the same for the small parts, which share pages with more buckets */
-    PREPARED = 1024,   /* buckets whose fingerprints are made ready at a time */
+    PREPARED = 4096,   /* buckets whose fingerprints are made ready at a time */
+    ROOM = 1 << 20,    /* buckets that address space is reserved for at least */
     READY = 16 << 20,  /* bytes of each part of a reservation that are made ready at once */
     HUGE_PAGE = 2 << 20,
 };
@@ -177,6 +178,8 @@ static int grow_pages(struct ebb__table *table, const struct ebb__layout *layout
     const struct ebb_allocator *allocator = table->allocator;
     void *memory[PARTS];
     size_t room = 0;
+    if (buckets < ROOM / generosity[0] && reserve_parts(table, layout, ROOM, memory))
+        room = ROOM;
     for (size_t i = 0; i < sizeof generosity / sizeof *generosity && room == 0; i++)
         if (buckets <= SIZE_MAX / generosity[i] &&
             reserve_parts(table, layout, buckets * generosity[i], memory))
@@ -298,19 +301,19 @@ static void discard(struct ebb__table *table, enum part part, const struct ebb__
 
 void ebb__table_trim(struct ebb__table *table, const struct ebb__layout *layout)
 {
-    size_t buckets = ebb__table_buckets(table);
-    if (!table->paged || table->touched - buckets < TRIM)
+    size_t buckets = ebb__table_buckets(table), behind = table->touched - buckets;
+    /* The small parts of many buckets share a page: they go in larger steps, and half-way between two
+     * steps of the slots, so that no operation does both. */
+    if (behind == TRIM / 2 && buckets % TRIM_SMALL < TRIM) {
+        size_t end = buckets + TRIM_SMALL + TRIM;
+        end = end < table->capacity ? end : table->capacity;
+        discard(table, FINGERPRINTS, layout, buckets, end);
+        discard(table, CHAINS, layout, buckets, end);
+        discard(table, FILTERS, layout, buckets, end);
+    }
+    if (behind < TRIM)
         return;
     discard(table, SLOTS, layout, buckets, table->touched);
-    /* The small parts of many buckets share a page: they go in larger steps. */
-    if (buckets % TRIM_SMALL < TRIM) {
-        size_t behind = buckets + TRIM_SMALL + TRIM;
-        if (behind > table->capacity)
-            behind = table->capacity;
-        discard(table, FINGERPRINTS, layout, buckets, behind);
-        discard(table, CHAINS, layout, buckets, behind);
-        discard(table, FILTERS, layout, buckets, behind);
-    }
     table->touched = buckets;
 }
 
@@ -404,23 +407,26 @@ void ebb__table_reserved(struct ebb__table *table, const struct ebb__layout *lay
 /* ---- overflow nodes ---- */
 
 /* Nodes come in slabs, so that those of a map that shrinks go back together. Slabs with a free node
- * are in a list. */
+ * are in a list. Those of a paged table are pages of their own: to malloc they would be the end of
+ * the heap, which it cuts off in pieces that take it a millisecond. */
 struct ebb__slab {
     struct ebb__slab *previous, *next;
     struct ebb__node *free;
+    size_t bytes;
     uint32_t used, count;
+    bool paged;
 };
 
-enum { SMALLEST_SLAB = 4, LARGEST_SLAB = 64 }; /* nodes */
+enum {
+    SMALLEST_SLAB = 4, /* nodes */
+    LARGEST_SLAB = 64,
+    PAGED_SLAB = 4 * PAGE, /* bytes */
+    MOST_NODES = 255,      /* that an index tells apart */
+};
 
 static size_t slab_head(const struct ebb__layout *layout)
 {
     return round_up(sizeof(struct ebb__slab), layout->alignment);
-}
-
-static size_t slab_bytes(const struct ebb__layout *layout, uint32_t count)
-{
-    return slab_head(layout) + count * layout->node_bytes;
 }
 
 static void link_slab(struct ebb__table *table, struct ebb__slab *slab)
@@ -442,17 +448,37 @@ static void unlink_slab(struct ebb__table *table, struct ebb__slab *slab)
         slab->next->previous = slab->previous;
 }
 
+/* Memory for a slab, and how it came. NULL: there is none. */
+static struct ebb__slab *slab_memory(struct ebb__table *table, const struct ebb__layout *layout)
+{
+    const struct ebb_allocator *allocator = table->allocator;
+    struct ebb__slab *slab = NULL;
+    size_t count = SMALLEST_SLAB, bytes = PAGED_SLAB;
+    if (table->paged && table->nodes >= LARGEST_SLAB &&
+        slab_head(layout) + SMALLEST_SLAB * layout->node_bytes <= bytes)
+        slab = (struct ebb__slab *)allocator->reserve(allocator->context, bytes, false);
+    bool paged = slab != NULL;
+    if (paged) {
+        count = (bytes - slab_head(layout)) / layout->node_bytes;
+        count = count < MOST_NODES ? count : MOST_NODES;
+    } else {
+        while (count < LARGEST_SLAB && count < table->nodes)
+            count *= 2;
+        bytes = slab_head(layout) + count * layout->node_bytes;
+        slab = (struct ebb__slab *)allocator->allocate(allocator->context, bytes,
+                                                       layout->alignment);
+    }
+    if (slab)
+        *slab = (struct ebb__slab){.bytes = bytes, .count = (uint32_t)count, .paged = paged};
+    return slab;
+}
+
 static struct ebb__slab *new_slab(struct ebb__table *table, const struct ebb__layout *layout)
 {
-    uint32_t count = SMALLEST_SLAB;
-    while (count < LARGEST_SLAB && count < table->nodes)
-        count *= 2;
-    struct ebb__slab *slab = (struct ebb__slab *)table->allocator->allocate(
-        table->allocator->context, slab_bytes(layout, count), layout->alignment);
+    struct ebb__slab *slab = slab_memory(table, layout);
     if (!slab)
         return NULL;
-    *slab = (struct ebb__slab){.count = count};
-    for (uint32_t i = count; i-- > 0;) {
+    for (uint32_t i = slab->count; i-- > 0;) {
         struct ebb__node *node =
             (struct ebb__node *)((char *)slab + slab_head(layout) + i * layout->node_bytes);
         *node = (struct ebb__node){.next = slab->free, .index = (uint8_t)i};
@@ -480,6 +506,7 @@ struct ebb__node *ebb__node_new(struct ebb__table *table, const struct ebb__layo
 void ebb__node_free(struct ebb__table *table, const struct ebb__layout *layout,
                     struct ebb__node *node)
 {
+    const struct ebb_allocator *allocator = table->allocator;
     struct ebb__slab *slab =
         (struct ebb__slab *)((char *)node - node->index * layout->node_bytes - slab_head(layout));
     node->next = slab->free;
@@ -490,8 +517,10 @@ void ebb__node_free(struct ebb__table *table, const struct ebb__layout *layout,
     if (slab->used > 0)
         return;
     unlink_slab(table, slab);
-    table->allocator->release(table->allocator->context, slab, slab_bytes(layout, slab->count),
-                              layout->alignment);
+    if (slab->paged)
+        allocator->unreserve(allocator->context, slab, slab->bytes);
+    else
+        allocator->release(allocator->context, slab, slab->bytes, layout->alignment);
 }
 
 /* ---- a table's life ---- */

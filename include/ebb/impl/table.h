@@ -37,7 +37,7 @@ extern "C" {
 
 enum {
     EBB__MAX_LOAD = 13,    /* entries per bucket at which a table grows: Go's 6.5 of 8 */
-    EBB__SHRINK = 8,       /* it shrinks below an eighth of that: growing leaves half */
+    EBB__SHRINK = 6,       /* it shrinks below a sixth of that: growing leaves half */
     EBB__AT_ONCE = 64,     /* tables up to so many buckets are split in one go */
     EBB__NODE_SLOTS = 3,   /* of an overflow node */
     EBB__FIRST_SLOTS = 4,  /* of the first bucket, which grows to 8 and 16 before there are two */
