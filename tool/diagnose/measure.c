@@ -331,13 +331,14 @@ static double *trace_table(struct ebb_study *study, struct ebb_group *group)
 /* A Swiss map's tables are as good as full at the same time, so that their sum doubles like one
  * table; but it is a sum of samples, and goes up by stairs of its own that mean nothing. Replaces
  * `largest` by the stairs that do, when the sum is larger and known well enough: what it is at the
- * end, half of that, a quarter and so on, each from when it is as good as reached. */
-static void trace_parts(struct ebb_study *study, struct ebb_group *group, double *largest)
+ * end, half of that, a quarter and so on, each from when it is as good as reached. Tells whether it
+ * did. */
+static bool trace_parts(struct ebb_study *study, struct ebb_group *group, double *largest)
 {
     enum { LEAST_SAMPLES = 9 };
     double *sum = ebb_study_alloc(study, study->n, sizeof *sum), samples = 0;
     if (!sum)
-        return;
+        return false;
     for (size_t k = 0; k < group->series_count; k++) {
         uint32_t index = group->series[k];
         const struct ebb_series *series = &study->evidence->series.items[index];
@@ -351,7 +352,7 @@ static void trace_parts(struct ebb_study *study, struct ebb_group *group, double
     }
     size_t n = study->n;
     if (samples < LEAST_SAMPLES || sum[n - 1] <= largest[n - 1])
-        return;
+        return false;
     double end = sum[n - 1], level = fmax(sum[0], end * 2 / samples);
     for (size_t i = 0; i < n; i++) {
         double seen = i + 1 < n ? fmin(sum[i], sum[i + 1]) : end, step = end;
@@ -361,6 +362,7 @@ static void trace_parts(struct ebb_study *study, struct ebb_group *group, double
         largest[i] = level;
     }
     group->table.size = level;
+    return true;
 }
 
 /* How the memory of larger tables became resident: what the kernel saw from the look before such a
@@ -384,12 +386,30 @@ static void judge_filling(const struct ebb_study *study, struct ebb_backing *tab
         table->filled = EBB_FILLED_BY_AND_BY;
 }
 
+/* When a table of many parts rose last, by samples, is known to some seconds. Where it makes most of
+ * what Go's collector found, and that went on to rise by a good part of the table's size, it was then.
+ */
+static void time_last_rise(const struct ebb_study *study, struct ebb_backing *table)
+{
+    const double *heap = study->heap.values;
+    size_t n = study->n, i = 0;
+    if (!study->heap.known)
+        return;
+    while (i + 1 < n && study->times[i] < table->last_rise_s)
+        i++;
+    double risen = heap[n - 1] - heap[0], after = heap[n - 1] - heap[i];
+    if (table->size - table->first_size < 0.5 * risen || after < 0.25 * table->size)
+        return;
+    while (i + 1 < n && heap[i] < heap[n - 1] - 0.1 * after)
+        i++;
+    table->last_rise_s = study->times[i];
+}
+
 static void measure_table(struct ebb_study *study, struct ebb_group *group)
 {
     struct ebb_backing *table = &group->table;
     double *largest = trace_table(study, group);
-    if (largest && study->program.go)
-        trace_parts(study, group, largest);
+    bool parts = largest && study->program.go && trace_parts(study, group, largest);
     if (!largest || table->size <= 0)
         return;
     table->last_gap_s = 0;
@@ -414,6 +434,8 @@ static void measure_table(struct ebb_study *study, struct ebb_group *group)
         table->last_rise_s = study->times[i];
     }
     judge_filling(study, table, largest);
+    if (parts && table->rises >= 2)
+        time_last_rise(study, table);
     double rise = table->size - table->first_size;
     table->last_gap_s = table->last_rise_s - before_last;
     table->steady_share = rise > 0 ? (table->size - at_two_thirds) / rise : 0;

@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-static const double LEAST_SHARE = 0.05;
+static const double LEAST_SHARE = 0.03;
 
 static double emptied(const struct ebb_hot *hot)
 {
