@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-int ebb_error_set(struct ebb_error *error, int code, const char *format, ...)
+int(ebb_error_set)(struct ebb_error *error, int code, const char *format, ...)
 {
     if (error) {
         va_list arguments;

@@ -193,7 +193,7 @@ static uint32_t take_sample(struct ebb_writer *writer, struct ebb__stripe *strip
         stripe->free_sample = *ebb__link(writer, EBB_TABLE_SAMPLES, sample);
         return sample;
     }
-    struct ebb__table *table = &writer->table[EBB_TABLE_SAMPLES];
+    struct ebb__channel_table *table = &writer->table[EBB_TABLE_SAMPLES];
     ebb_spin_lock(&writer->intern_lock);
     uint32_t sample = table->used;
     if (ebb__reserve(writer, EBB_TABLE_SAMPLES, (uint64_t)sample + 1))

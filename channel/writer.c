@@ -145,7 +145,7 @@ struct ebb_writer *ebb_writer_open(const struct ebb_writer_config *config)
     let_go();
 
     size_t shard_bytes = page_up(sizeof(struct ebb_shard) << 6);
-    struct ebb__table *shards = &writer->table[EBB_TABLE_SHARDS];
+    struct ebb__channel_table *shards = &writer->table[EBB_TABLE_SHARDS];
     shards->chunk[0] = ebb_writer_pages(shard_bytes);
     shards->link[0] = ebb_writer_pages(sizeof(uint32_t) << 6);
     if (!shards->chunk[0] || !shards->link[0])
@@ -327,7 +327,7 @@ static uint64_t chunk_bytes(enum ebb_table id, unsigned chunk)
 /* The private numbers beside an entry; only some tables need them. */
 static bool add_links(struct ebb_writer *writer, enum ebb_table id, unsigned chunk)
 {
-    struct ebb__table *table = &writer->table[id];
+    struct ebb__channel_table *table = &writer->table[id];
     bool linked = id == EBB_TABLE_SAMPLES || id == EBB_TABLE_SHARDS || id == EBB_TABLE_MAPS;
     if (!linked || table->link[chunk])
         return true;
@@ -362,7 +362,7 @@ int ebb_writer_publish(struct ebb_writer *writer)
     int failure = 0;
     char *map = NULL;
     struct stat status;
-    struct ebb__table *shards = &writer->table[EBB_TABLE_SHARDS];
+    struct ebb__channel_table *shards = &writer->table[EBB_TABLE_SHARDS];
     if (!raw_fstat(fd, &status) || syscall(SYS_fallocate, fd, 0, (off_t)0, (off_t)size) != 0 ||
         !(map = raw_mmap(NULL, size, MAP_SHARED, fd, 0)) ||
         !add_links(writer, EBB_TABLE_SAMPLES, 0) || !add_links(writer, EBB_TABLE_MAPS, 0))
@@ -424,7 +424,7 @@ void ebb_writer_started(struct ebb_writer *writer)
  * a program that changed its root or its user, or whose record was removed, stops growing here. */
 static bool add_chunk(struct ebb_writer *writer, enum ebb_table id)
 {
-    struct ebb__table *table = &writer->table[id];
+    struct ebb__channel_table *table = &writer->table[id];
     unsigned chunk = table->chunks;
     if (chunk >= EBB_CHANNEL_MAX_CHUNKS || !writer->published)
         return false;
@@ -463,7 +463,7 @@ static uint64_t capacity(enum ebb_table id, uint32_t chunks)
 
 bool ebb__reserve(struct ebb_writer *writer, enum ebb_table id, uint64_t count)
 {
-    struct ebb__table *table = &writer->table[id];
+    struct ebb__channel_table *table = &writer->table[id];
     if (count <= capacity(id, __atomic_load_n(&table->chunks, __ATOMIC_ACQUIRE)))
         return true;
     bool room = false;
@@ -547,7 +547,7 @@ void ebb_writer_forked(struct ebb_writer *writer, bool inside)
 struct ebb_shard *ebb_writer_take_shard(struct ebb_writer *writer, uint32_t thread)
 {
     ebb_spin_lock(&writer->shard_lock);
-    struct ebb__table *table = &writer->table[EBB_TABLE_SHARDS];
+    struct ebb__channel_table *table = &writer->table[EBB_TABLE_SHARDS];
     uint32_t index = 0;
     while (index < table->used && *ebb__link(writer, EBB_TABLE_SHARDS, index))
         index++;
@@ -576,7 +576,7 @@ struct ebb_shard *ebb_writer_take_shard(struct ebb_writer *writer, uint32_t thre
 void ebb_writer_give_shard(struct ebb_writer *writer, struct ebb_shard *shard)
 {
     ebb_spin_lock(&writer->shard_lock);
-    struct ebb__table *table = &writer->table[EBB_TABLE_SHARDS];
+    struct ebb__channel_table *table = &writer->table[EBB_TABLE_SHARDS];
     for (unsigned chunk = 0; chunk < table->chunks; chunk++) {
         const struct ebb_shard *first = table->chunk[chunk];
         if (shard >= first && shard < first + ((size_t)64 << chunk)) {

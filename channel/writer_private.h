@@ -17,7 +17,7 @@
 #include <sys/types.h>
 
 /* The writer's view of one table of the record. */
-struct ebb__table {
+struct ebb__channel_table {
     uint32_t used; /* the truth; the directory's `used` is a copy for readers */
     uint32_t chunks;
     void *chunk[EBB_CHANNEL_MAX_CHUNKS];
@@ -73,7 +73,7 @@ struct ebb_writer {
 
     struct ebb_spin filter_lock, intern_lock, grow_lock, shard_lock, map_lock;
     struct ebb_channel_header *header; /* the file's once published, else &draft */
-    struct ebb__table table[EBB_TABLE_COUNT];
+    struct ebb__channel_table table[EBB_TABLE_COUNT];
 
     struct ebb__index *stacks, *buckets; /* the current index */
     uint64_t sequence;                   /* of the newest sample */

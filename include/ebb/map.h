@@ -79,7 +79,8 @@
  * Promises
  *
  *   - No operation moves more than a few buckets: the table grows and shrinks bucket by bucket, in
- *     place. Only outgrowing a reservation (by 64 times) moves page tables, some 100 µs.
+ *     place. Only outgrowing a reservation (of a million buckets at least) moves page tables,
+ *     some 100 µs.
  *   - After deletions the memory goes back to the system, page by page.
  *   - Out of memory while growing is no error: the map goes on with fuller buckets. -ENOMEM means
  *     that not even a node of three entries could be had.

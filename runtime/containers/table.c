@@ -219,8 +219,10 @@ int ebb__table_make_room(struct ebb__table *table, const struct ebb__layout *lay
     if (buckets <= table->capacity && (buckets > 1 || slots <= table->first_slots))
         return 0;
     bool pages = table->allocator->reserve && (table->paged || buckets >= PAGED_FROM);
-    if (pages)
-        return grow_pages(table, layout, buckets);
+    if (pages && grow_pages(table, layout, buckets) == 0)
+        return 0;
+    if (table->paged)
+        return -ENOMEM;
     if (buckets > SIZE_MAX / 2 / (layout->bucket_bytes + EBB__GROUP + 16))
         return -ENOMEM;
     return grow_block(table, layout, buckets, slots);

@@ -179,8 +179,8 @@ static void full_cache_of(struct sim *sim, double life, double rate)
     struct flow other = {0};
     struct flow flow = {sim_stack(sim, "malloc@c < cache_put#44 < serve#30 < main#9"), 500, rate,
                         0};
-    for (double age = 0; age < life; age += life / 200)
-        MALLOC(sim, flow.stack, flow.size, rate * life / 200 / 500, life - age);
+    for (int step = 0; step < 200; step++)
+        MALLOC(sim, flow.stack, flow.size, rate * life / 200 / 500, life - life * step / 200);
     do {
         background(sim, &other);
         MALLOC(sim, flow.stack, flow.size, due(&flow, rate), sim->now + life);
@@ -571,8 +571,7 @@ static void map_python(struct sim *sim)
                                 "_PyEval_EvalFrameDefault@p < PyEval_EvalCode@p < main@p"),
         .slot = 100};
     do {
-        double count = due(&objects, objects.rate);
-        for (double i = 0; i < count; i++)
+        for (long left = (long)due(&objects, objects.rate); left > 0; left--)
             sim_alloc(sim, arenas, EBB_KIND_MMAP, 1 << 20, 1, NEVER);
         doubling_add(sim, &table, 5e6 * TICK / 140);
     } while (sim_advance(sim, TICK));

@@ -140,8 +140,8 @@ static double draw_sampled(struct sim *sim, double count, double weight)
 {
     if (weight <= 1)
         return count;
-    double sampled = 0, scale = log1p(-1 / weight);
-    for (double at = 0;;) {
+    double at = 0, sampled = 0, scale = log1p(-1 / weight);
+    for (;;) {
         at += floor(log(sim_uniform(sim)) / scale) + 1;
         if (at > count)
             return sampled;
@@ -308,7 +308,7 @@ struct ebb_evidence *sim_finish(struct sim *sim)
     for (size_t i = 0; i < sim->batches.len; i++) {
         const struct sim_batch *batch = &sim->batches.items[i];
         uint8_t kind = evidence->series.items[batch->series].kind;
-        for (double k = 0; k < batch->sampled && !batch->dead; k++)
+        for (long left = batch->dead ? 0 : (long)ceil(batch->sampled); left > 0; left--)
             must(ebb_vec_push(&evidence->survivors,
                               (struct ebb_survivor){batch->series, batch->size,
                                                     sim->now - batch->birth,

@@ -133,19 +133,22 @@ def build(scenario, folder, go=None):
 # ---- running ----
 
 LIVE = set()  # everything that was started in a session of its own and has not been waited for
+STARTING = threading.RLock()  # held while something is started, and for good once we end
 
 
 def start(command, **options):
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, text=True,
-                               **options)
-    LIVE.add(process)
-    return process
+    with STARTING:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True,
+                                   text=True, **options)
+        LIVE.add(process)
+        return process
 
 
 def end_with_us(folder=None):
     """From here on SIGINT and SIGTERM end what was started too, and remove the folder."""
 
     def end(number, _):
+        STARTING.acquire()  # other threads, whose programs are about to end, start no more
         for process in list(LIVE):  # a doctor ends the program that it has started
             try:
                 os.killpg(process.pid, signal.SIGTERM)

@@ -16,15 +16,12 @@
 #include "tool/collect/go_service.h"
 
 #include "base/clock.h"
-#include "base/hash.h"
-#include "tool/collect/go_names.h"
+#include "tool/collect/go_symbols.h"
 #include "tool/collect/go_waits.h"
 #include "tool/collect/http_client.h"
 #include "tool/collect/ledger.h"
 #include "tool/collect/limits.h"
 #include "tool/collect/local_go.h"
-#include "tool/profile/index.h"
-#include "tool/profile/rewrite.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -59,11 +56,6 @@
 #define MOST_SYMBOLS    ((size_t)1 << 17) /* in all */
 #define SAME_START_S    2.0
 
-struct symbol {
-    uint64_t address;
-    const char *name; /* in the service's arena; "": the service does not know it */
-};
-
 struct ebb_service {
     struct ebb_target_options options;
     struct ebb_arena arena;
@@ -74,12 +66,10 @@ struct ebb_service {
     const char *named; /* the profile that the URL names, "" none */
     bool plain;        /* no Go: heap profiles are taken as they come */
 
-    struct symbols EBB_VEC(struct symbol) symbols;
-    struct ebb_index symbol_index;
-    bool unnamed;                        /* the service names no addresses */
-    bool half_named;                     /* some were not named in time */
-    double names_after_s;                /* not before */
-    struct written EBB_VEC(char) normal; /* the name that is being normalised */
+    struct ebb_go_symbols symbols;
+    bool unnamed;         /* the service names no addresses */
+    bool half_named;      /* some were not named in time */
+    double names_after_s; /* not before */
 
     /* What the heap text does not say. */
     pid_t pid;              /* when it runs on this machine; 0: elsewhere or unknown */
@@ -395,44 +385,6 @@ static int ask_profile(struct ebb_service *service, const char *what,
 
 /* ---- names ---- */
 
-static uint32_t find_symbol(const struct ebb_service *service, uint64_t address)
-{
-    size_t probe = 0;
-    uint32_t i;
-    while ((i = ebb_index_probe(&service->symbol_index, ebb_mix64(address), &probe)) != EBB_NONE)
-        if (service->symbols.items[i].address == address)
-            break;
-    return i;
-}
-
-static int add_symbol(struct ebb_service *service, uint64_t address, const char *name)
-{
-    struct symbol symbol = {address, name};
-    return service->symbols.len >= EBB_NONE - 1 || ebb_vec_push(&service->symbols, symbol) < 0 ||
-                   ebb_index_add(&service->symbol_index, ebb_mix64(address),
-                                 (uint32_t)service->symbols.len - 1) < 0
-               ? -ENOMEM
-               : 0;
-}
-
-/* Reads "num_symbols: 1" and "0xADDRESS NAME" lines. */
-static int read_symbols(struct ebb_service *service, const char *text)
-{
-    for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-        char *end;
-        size_t length = strcspn(line, "\r\n");
-        if (strncmp(line, "0x", 2) != 0)
-            continue;
-        uint64_t address = strtoull(line, &end, 16);
-        if (*end != ' ' || end >= line + length || find_symbol(service, address) != EBB_NONE)
-            continue;
-        char *name = ebb_arena_strndup(&service->arena, end + 1, (size_t)(line + length - end) - 1);
-        if (!name || add_symbol(service, address, ebb__go_name_normalise(name)) < 0)
-            return -ENOMEM;
-    }
-    return 0;
-}
-
 /* Asks /debug/pprof/symbol. A server that is busy, or whose proxy is, is asked again. */
 static int ask_symbols(struct ebb_service *service, const char *what,
                        struct ebb_http_answer *answer, struct ebb_error *error)
@@ -463,18 +415,17 @@ static int name_batch(struct ebb_service *service, const uint64_t *addresses, si
     service->unnamed |= code == -ENOENT || code == -EACCES;
     if (code < 0)
         return service->unnamed ? 0 : 1;
-    code = read_symbols(service, answer.body);
+    code = ebb__go_symbols_read(&service->symbols, answer.body);
     free(answer.body);
     for (size_t i = 0; code == 0 && i < count; i++)
-        if (find_symbol(service, addresses[i]) == EBB_NONE)
-            code = add_symbol(service, addresses[i], "");
+        code = ebb__go_symbols_give_up(&service->symbols, addresses[i]);
     return code < 0 ? no_memory(service, error) : 0;
 }
 
 static bool lacks_name(const struct ebb_service *service, const struct ebb_location *location)
 {
     return location->line_count == 0 && location->address &&
-           find_symbol(service, location->address) == EBB_NONE;
+           !ebb__go_symbols_have(&service->symbols, location->address);
 }
 
 /* Has the addresses named that have no name yet: as many as there is time for, up to a bound. What
@@ -492,7 +443,7 @@ static int ask_names(struct ebb_service *service, const struct ebb_profile *prof
             ebb_vec_push(&addresses, profile->locations[i].address) < 0)
             code = no_memory(service, error);
     while (code == 0 && !early && named < addresses.len && !service->unnamed &&
-           now_s() - began_s < NAMING_S && service->symbols.len < MOST_SYMBOLS) {
+           now_s() - began_s < NAMING_S && service->symbols.list.len < MOST_SYMBOLS) {
         size_t left = addresses.len - named;
         size_t count = left < SYMBOLS_AT_ONCE ? left : SYMBOLS_AT_ONCE;
         code = name_batch(service, addresses.items + named, count, error);
@@ -508,67 +459,15 @@ static int ask_names(struct ebb_service *service, const struct ebb_profile *prof
     return code < 0 ? code : 0;
 }
 
-static bool is_runtime(const char *name)
-{
-    return strncmp(name, "runtime.", 8) == 0 || strncmp(name, "internal/runtime/", 17) == 0;
-}
-
-/* Adds one named line; 0 or -ENOMEM. Whether the text says where in the runtime an address lies
- * depends on which stacks it is in, so that is left out: a stack must look the same each time. */
-static int add_named(struct ebb_service *service, struct ebb_profile_builder *to,
-                     struct ebb_line_list *lines, const char *name, const char *file, int64_t line,
-                     int64_t start_line)
-{
-    bool placed = !is_runtime(name);
-    struct ebb_line added = {.line = placed ? line : 0};
-    const char *shown = name;
-    if (strchr(name, '[')) {
-        size_t size = strlen(name) + 1;
-        if (ebb_vec_reserve(&service->normal, size) < 0)
-            return -ENOMEM;
-        shown = ebb__go_name_normalise(memcpy(service->normal.items, name, size));
-    }
-    added.function =
-        ebb_profile_builder_function(to, shown, shown, placed ? file : "", placed ? start_line : 0);
-    return ebb_vec_push(lines, added);
-}
-
-/* The lines of a location, names normalised. The end of every stack, runtime.goexit, is left out as
- * Go's own profiles do. */
-static int choose_lines(void *context, const struct ebb_profile *from, size_t index,
-                        struct ebb_profile_builder *to, struct ebb_line_list *lines)
-{
-    struct ebb_service *service = context;
-    const struct ebb_location *location = &from->locations[index];
-    if (location->line_count == 0) {
-        uint32_t found = find_symbol(service, location->address);
-        const char *name = found == EBB_NONE ? "" : service->symbols.items[found].name;
-        if (strcmp(name, "runtime.goexit") == 0)
-            return 0;
-        return !*name || add_named(service, to, lines, name, "", 0, 0) == 0 ? 1 : -ENOMEM;
-    }
-    for (uint32_t i = 0; i < location->line_count; i++) {
-        const struct ebb_line *line = &from->lines[location->first_line + i];
-        const struct ebb_function *function = &from->functions[line->function];
-        if (add_named(service, to, lines, ebb_profile_string(from, function->name),
-                      ebb_profile_string(from, function->file), line->line,
-                      function->start_line) < 0)
-            return -ENOMEM;
-    }
-    return 1;
-}
-
 /* Gives a Go profile its names, in one form. Replaces it. */
 static int name_profile(struct ebb_service *service, struct ebb_profile **profile,
                         struct ebb_error *error)
 {
-    struct ebb_profile *named = NULL;
     int code = service->unnamed ? 0 : ask_names(service, *profile, error);
     if (code == 0)
-        code = ebb_profile_rewrite(*profile, (*profile)->stack_start, (*profile)->stack_start + 1,
-                                   choose_lines, service, &named, error);
+        return ebb__go_symbols_apply(&service->symbols, profile, error);
     ebb_profile_free(*profile);
-    *profile = named;
+    *profile = NULL;
     return code;
 }
 
@@ -867,9 +766,7 @@ void ebb__service_close(struct ebb_service *service)
     ebb_vec_free(&service->cautions);
     ebb__http_free(service->http);
     ebb__ledger_free(service->ledger);
-    ebb_vec_free(&service->symbols);
-    ebb_vec_free(&service->normal);
-    ebb_index_free(&service->symbol_index);
+    ebb__go_symbols_free(&service->symbols);
     ebb_arena_free(&service->arena);
     free(service);
 }

@@ -559,7 +559,20 @@ static void absorb_into_goroutines(struct ebb_study *study)
     }
 }
 
-/* Whether a map's tables have about as many slots as there are values: each slot takes a key, a
+/* By how much a map's tables may be larger than the samples of them say. */
+static double most_of_tables(const struct ebb_study *study, const struct ebb_group *map)
+{
+    double samples = 0, interval[2];
+    for (size_t i = 0; i < map->series_count; i++) {
+        const struct ebb_track *track = &study->tracks[map->series[i]];
+        samples += track->table ? track->samples_last : 0;
+    }
+    samples = fmax(samples, 1);
+    ebb_poisson_interval(samples, interval);
+    return interval[1] / samples;
+}
+
+/* Whether a map's tables may have about as many slots as there are values: each slot takes a key, a
  * value or its pointer, and a share of the empty ones. A table that sampling missed is no less large
  * than the one before it. */
 static bool has_room_for(const struct ebb_study *study, const struct ebb_group *map,
@@ -568,7 +581,7 @@ static bool has_room_for(const struct ebb_study *study, const struct ebb_group *
     double tables = 0, count = values->objects[study->n - 1];
     for (size_t i = 0; i < study->n; i++)
         tables = fmax(tables, map->tables[i]);
-    return count > 0 && tables >= 8 * count && tables <= 1000 * count;
+    return count > 0 && tables * most_of_tables(study, map) >= 8 * count && tables <= 1000 * count;
 }
 
 /* Values that grow beside a map that holds about as many entries: the map keeps them, whether its

@@ -143,14 +143,15 @@ static void troughs(const double *x, const double *y, size_t n, double trough[6]
     }
 }
 
-/* The best of y = a + b (1 − e^(−x/τ)) over a grid of τ from a fortieth of the span to four spans.
- */
+/* The best of y = a + b (1 − e^(−x/τ)) over a grid of τ from a fortieth of the span to four spans,
+ * each a quarter more than the one before. */
 static struct fit fit_saturation(const double *x, const double *y, size_t n, double *time_constant,
                                  double *work)
 {
     double span = x[n - 1] - x[0];
     struct fit best = {.residual = INFINITY};
-    for (double tau = span / 40; tau <= span * 4; tau *= 1.25) {
+    double tau = span / 40;
+    for (int step = 0; step < 23; step++, tau *= 1.25) {
         for (size_t i = 0; i < n; i++)
             work[i] = -expm1(-(x[i] - x[0]) / tau);
         struct fit fit = fit_regressor(work, y, n);
