@@ -84,9 +84,9 @@ static struct block lay_out(const struct ebb__layout *layout, size_t buckets, si
     block.at[CHAINS] = buckets * EBB__GROUP;
     block.at[FILTERS] = block.at[CHAINS] + buckets * sizeof(struct ebb__node *);
     block.at[SLOTS] = round_up(block.at[FILTERS] + buckets, block.alignment);
-    block.size = block.at[SLOTS] + (buckets == 1 && layout->slot_bytes
-                                        ? first_slots * layout->slot_bytes
-                                        : buckets * layout->bucket_bytes);
+    block.size =
+        block.at[SLOTS] + (buckets == 1 && layout->slot_bytes ? first_slots * layout->slot_bytes
+                                                              : buckets * layout->bucket_bytes);
     return block;
 }
 
@@ -467,8 +467,8 @@ static struct ebb__slab *slab_memory(struct ebb__table *table, const struct ebb_
         while (count < LARGEST_SLAB && count < table->nodes)
             count *= 2;
         bytes = slab_head(layout) + count * layout->node_bytes;
-        slab = (struct ebb__slab *)allocator->allocate(allocator->context, bytes,
-                                                       layout->alignment);
+        slab =
+            (struct ebb__slab *)allocator->allocate(allocator->context, bytes, layout->alignment);
     }
     if (slab)
         *slab = (struct ebb__slab){.bytes = bytes, .count = (uint32_t)count, .paged = paged};
