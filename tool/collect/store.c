@@ -305,15 +305,26 @@ static int refuse_programs(struct ebb_store *store, struct ebb_error *error)
     return code;
 }
 
+/* What a file says it is, at one moment: another recorder may be making a store of it. */
+static int identify(struct ebb_store *store, int64_t *id, int64_t *version, int64_t *tables,
+                    struct ebb_error *error)
+{
+    int code = run_sql(store, "BEGIN", error);
+    if (code == 0)
+        code = ask(store, "PRAGMA application_id", id, error);
+    if (code == 0)
+        code = ask(store, "PRAGMA user_version", version, error);
+    if (code == 0)
+        code = ask(store, "SELECT count(*) FROM sqlite_schema", tables, error);
+    sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    return code;
+}
+
 /* Makes sure that this is a store, of a version we know. */
 static int check_schema(struct ebb_store *store, enum ebb_store_mode mode, struct ebb_error *error)
 {
     int64_t id, version, tables;
-    int code = ask(store, "PRAGMA application_id", &id, error);
-    if (code == 0)
-        code = ask(store, "PRAGMA user_version", &version, error);
-    if (code == 0)
-        code = ask(store, "SELECT count(*) FROM sqlite_schema", &tables, error);
+    int code = identify(store, &id, &version, &tables, error);
     if (code < 0)
         return code;
     if (id == APPLICATION_ID && version > SCHEMA_VERSION)

@@ -288,13 +288,13 @@ EBB__API size_t M(_len)(const struct EBB_MAP_NAME *map)
 
 /* Takes a slot in the chain of a full bucket. `spare` are nodes to use first. The node is NULL: out of
  * memory. */
-static EBB__COLD struct M(__place)
-    M(__take_in_chain)(struct EBB_MAP_NAME *map, size_t home, uint8_t fingerprint,
-                       struct ebb__node **spare)
+static EBB__COLD struct M(__place) M(__take_in_chain)(struct EBB_MAP_NAME *map, size_t home,
+                                                      uint8_t fingerprint, struct ebb__node **spare)
 {
     struct ebb__table *table = &map->table;
     size_t bucket = home / EBB__GROUP;
     struct ebb__node *node = table->chains[bucket];
+    struct M(__place) place = {home, NULL, NULL, 0};
     unsigned i = 0;
     while (node && i < EBB__NODE_SLOTS && node->fingerprints[i])
         i++;
@@ -307,14 +307,16 @@ static EBB__COLD struct M(__place)
             node = ebb__node_new(table, LAYOUT(map));
         }
         if (!node)
-            return (struct M(__place)){home, NULL, NULL, 0};
+            return place;
         node->next = table->chains[bucket];
         table->chains[bucket] = node;
         i = 0;
     }
     node->fingerprints[i] = fingerprint;
     table->filters[bucket] |= (uint8_t)(1u << (fingerprint & 7));
-    return (struct M(__place)){home, NULL, node, i};
+    place.node = node;
+    place.lane = i;
+    return place;
 }
 
 /* Puts an entry that moves into a bucket; cannot fail when `spare` holds enough. */
@@ -440,8 +442,8 @@ static EBB__COLD void M(__grow)(struct EBB_MAP_NAME *map)
     size_t full = table->mask / EBB__GROUP + 1, buckets = ebb__table_buckets(table);
     if (buckets == full) {
         bool first = table->capacity == 0 || (full == 1 && table->first_slots < EBB__GROUP);
-        if (ebb__table_make_room(table, LAYOUT(map), first ? 1 : 2 * full,
-                                 table->first_slots + 1) < 0) {
+        if (ebb__table_make_room(table, LAYOUT(map), first ? 1 : 2 * full, table->first_slots + 1) <
+            0) {
             if (!first)
                 ebb__table_postpone_growth(table);
             return;
@@ -571,8 +573,7 @@ static EBB__COLD uint8_t M(__pop_chain)(struct EBB_MAP_NAME *map, size_t bucket,
     return fingerprint;
 }
 
-static EBB__COLD void M(__remove_from_chain)(struct EBB_MAP_NAME *map,
-                                             struct M(__place) place)
+static EBB__COLD void M(__remove_from_chain)(struct EBB_MAP_NAME *map, struct M(__place) place)
 {
     size_t bucket = place.home / EBB__GROUP;
     struct ebb__node *node = place.node;
