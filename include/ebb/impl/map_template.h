@@ -54,11 +54,12 @@ enum {
     M(__alignment) = __alignof__(struct M(_slot)) > __alignof__(struct ebb__node)
                          ? __alignof__(struct M(_slot))
                          : __alignof__(struct ebb__node),
-    M(__node_slots) = (sizeof(struct ebb__node) + M(__alignment) - 1) & ~(M(__alignment) - 1),
+    M(__node_slots) =
+        (sizeof(struct ebb__node) + M(__alignment) - 1) / M(__alignment) * M(__alignment),
     /* A node's keys and values side by side always: three of each would need padding apart too. */
     M(__node_bytes) =
-        (M(__node_slots) + EBB__NODE_SLOTS * sizeof(struct M(_slot)) + M(__alignment) - 1) &
-        ~(M(__alignment) - 1),
+        (M(__node_slots) + EBB__NODE_SLOTS * sizeof(struct M(_slot)) + M(__alignment) - 1) /
+        M(__alignment) * M(__alignment),
 };
 
 static const struct ebb__layout M(__layout) = {
