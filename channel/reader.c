@@ -669,8 +669,8 @@ static int read_buckets(struct ebb_reader *reader, struct ebb_snapshot *snapshot
     return 0;
 }
 
-/* The maps whose entry was theirs before and after. An update that comes between may leave numbers
- * of two moments, both of them true. */
+/* The maps whose entry was theirs at both looks, with what the first one read: it was read between the
+ * two. An update meanwhile may leave numbers of two moments, both of them true. */
 static int read_maps(struct ebb_reader *reader, struct ebb_snapshot *snapshot,
                      struct ebb_error *error)
 {
@@ -689,7 +689,7 @@ static int read_maps(struct ebb_reader *reader, struct ebb_snapshot *snapshot,
         const struct ebb_map_entry *after = (const void *)reader->block[1];
         for (size_t i = 0; i < got; i++)
             if (after[i].sequence != 0 && before[i].sequence == after[i].sequence)
-                snapshot->maps[snapshot->map_count++] = after[i];
+                snapshot->maps[snapshot->map_count++] = before[i];
     }
     return 0;
 }

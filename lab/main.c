@@ -236,6 +236,7 @@ int main(int argc, char **argv)
 {
     struct choices choices = {0};
     char go[64] = "";
+    setenv("EBB_PUBLISH", "0", 0); /* these maps live for a moment, in processes that just end */
     int done = parse(argc, argv, &choices);
     if (done)
         return done - 1;
@@ -245,10 +246,13 @@ int main(int argc, char **argv)
     int chosen = argc - optind, count = chosen ? chosen : COUNT;
     for (int i = 0; i < count; i++) {
         const struct lab_experiment *experiment = chosen ? find(argv[optind + i]) : experiments[i];
-        if (choices.list) {
+        if (choices.list && choices.json)
+            json_array_append_new(
+                all, json_pack("{s:s, s:s}", "id", experiment->id, "title", experiment->title));
+        else if (choices.list)
             printf("%-4s %s\n", experiment->id, experiment->title);
+        if (choices.list)
             continue;
-        }
         struct lab lab = {0};
         if (isatty(STDERR_FILENO))
             fprintf(stderr, "ebb lab: %s, %d of %d ...\r", experiment->id, i + 1, count);

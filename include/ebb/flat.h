@@ -57,7 +57,8 @@ static inline struct ebb_flat ebb_flat(const char *outer, const char *inner)
 static inline bool ebb_flat_equal(struct ebb_flat a, struct ebb_flat b)
 {
     return a.hash == b.hash && a.outer_len == b.outer_len && a.inner_len == b.inner_len &&
-           memcmp(a.inner, b.inner, a.inner_len) == 0 && memcmp(a.outer, b.outer, a.outer_len) == 0;
+           (a.inner_len == 0 || memcmp(a.inner, b.inner, a.inner_len) == 0) &&
+           (a.outer_len == 0 || memcmp(a.outer, b.outer, a.outer_len) == 0);
 }
 
 /* 64 bits for a map; O(1). */

@@ -22,11 +22,17 @@ static inline uint64_t ebb__swap_halves(uint64_t word)
     return word << 32 | word >> 32;
 }
 
-/* An integer or the bits of a pointer. Both factors depend on the key and on the seed: were one of
- * them constant, keys that collide under one seed would tend to collide under all. */
+/* Both factors depend on the seed. Were one of them known, somebody could choose keys that make it 0,
+ * or the same for many, and these would collide under every seed. */
+static inline uint64_t ebb__fold_seeded(uint64_t a, uint64_t b, uint64_t seed)
+{
+    return ebb__fold(a ^ seed, b ^ ebb__swap_halves(seed) ^ UINT64_C(0xa0761d6478bd642f));
+}
+
+/* An integer or the bits of a pointer. */
 static inline uint64_t ebb_hash_integer(uint64_t key, uint64_t seed)
 {
-    return ebb__fold(key ^ seed, ebb__swap_halves(key ^ seed) ^ UINT64_C(0xa0761d6478bd642f));
+    return ebb__fold_seeded(key, ebb__swap_halves(key), seed);
 }
 
 static inline uint64_t ebb__read8(const char *bytes)
@@ -52,8 +58,7 @@ static inline uint64_t ebb_hash_bytes(const void *data, size_t size, uint64_t se
     if (size > 16) {
         size_t left = size;
         for (; left > 16; left -= 16, bytes += 16)
-            seed = ebb__fold(ebb__read8(bytes) ^ UINT64_C(0x8bb84b93962eacc9),
-                             ebb__read8(bytes + 8) ^ seed);
+            seed = ebb__fold_seeded(ebb__read8(bytes), ebb__read8(bytes + 8), seed);
         a = ebb__read8(bytes + left - 16);
         b = ebb__read8(bytes + left - 8);
     } else if (size >= 8) {
@@ -66,7 +71,7 @@ static inline uint64_t ebb_hash_bytes(const void *data, size_t size, uint64_t se
         a = (uint64_t)(uint8_t)bytes[0] << 16 | (uint64_t)(uint8_t)bytes[size / 2] << 8 |
             (uint8_t)bytes[size - 1];
     }
-    return ebb__fold(a ^ UINT64_C(0x4b33a62ed433d4a3), b ^ seed);
+    return ebb__fold_seeded(a, b, seed);
 }
 
 #endif

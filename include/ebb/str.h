@@ -55,7 +55,7 @@ static inline struct ebb_str ebb_str(const char *text)
 /* Whether two texts have the same bytes. O(len), O(1) for nearly all that differ. */
 static inline bool ebb_str_equal(struct ebb_str a, struct ebb_str b)
 {
-    return a.hash == b.hash && a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+    return a.hash == b.hash && a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
 /* 64 bits for a map; O(1). */

@@ -32,7 +32,6 @@ typedef bool show_function(struct ebb_map_handle *handle, const struct ebb_map_e
 
 static struct {
     pthread_mutex_t lock;
-    show_function *agent;
     struct ebb_writer *writer;
     bool started, off;
 } publisher = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -62,31 +61,47 @@ static void open_record(void)
     ebb_writer_started(publisher.writer);
 }
 
+/* What the agent takes maps with; NULL: there is no agent. Asked for without our lock: dlsym waits for
+ * the loader's, which is held while constructors run, and one of them may wait for ours. */
+static show_function *find_agent(void)
+{
+    static_assert(EBB_CHANNEL_VERSION == 2, "the agent's name for it has the version");
+    static void *agent;
+    static bool asked;
+    if (!__atomic_load_n(&asked, __ATOMIC_ACQUIRE)) {
+        __atomic_store_n(&agent, dlsym(RTLD_DEFAULT, "ebb_agent_map_2"), __ATOMIC_RELAXED);
+        __atomic_store_n(&asked, true, __ATOMIC_RELEASE);
+    }
+    void *found = __atomic_load_n(&agent, __ATOMIC_RELAXED);
+    show_function *function;
+    memcpy(&function, &found, sizeof function);
+    return function;
+}
+
 static void start(void)
 {
-    publisher.started = true;
-    void *agent = dlsym(RTLD_DEFAULT, "ebb_agent_map_2");
-    static_assert(EBB_CHANNEL_VERSION == 2, "the agent's name for it has the version");
-    memcpy(&publisher.agent, &agent, sizeof agent);
-    if (agent)
-        return;
     const char *wanted = getenv("EBB_PUBLISH");
+    publisher.started = true;
     publisher.off = getauxval(AT_SECURE) || (wanted && strcmp(wanted, "0") == 0) ||
                     pthread_atfork(before_fork, after_fork, after_fork) != 0;
     if (!publisher.off)
         open_record();
 }
 
-/* The record to write into; NULL: none, or `agent` takes it. */
-static struct ebb_writer *ready(show_function **agent)
+/* The record to write into; NULL: none. A map that goes is no reason to make one (`opens`): a child by
+ * fork that only frees what it inherited leaves nothing behind. */
+static struct ebb_writer *ready(bool opens)
 {
     pthread_mutex_lock(&publisher.lock);
-    if (!publisher.started)
+    if (opens && !publisher.started)
         start();
-    if (publisher.writer && !publisher.off && !ebb_writer_alive(publisher.writer))
+    bool usable = publisher.writer && !publisher.off;
+    bool alive = usable && ebb_writer_alive(publisher.writer);
+    if (opens && usable && !alive) {
         open_record();
-    struct ebb_writer *writer = publisher.off ? NULL : publisher.writer;
-    *agent = publisher.agent;
+        alive = !publisher.off;
+    }
+    struct ebb_writer *writer = alive ? publisher.writer : NULL;
     pthread_mutex_unlock(&publisher.lock);
     return writer;
 }
@@ -128,8 +143,8 @@ static bool publish(struct ebb__table *table, struct ebb_map_entry *entry)
     if (entry->len > table->high_water)
         table->high_water = entry->len;
     entry->high_water = table->high_water;
-    show_function *agent;
-    struct ebb_writer *writer = ready(&agent);
+    show_function *agent = find_agent();
+    struct ebb_writer *writer = agent ? NULL : ready(true);
     struct ebb_map_handle handle = {table->shown.sequence, table->shown.index};
     uint64_t site = (uintptr_t)table->site;
     if (agent)
@@ -200,8 +215,8 @@ void ebb__table_hide(struct ebb__table *table)
 {
     if (!table->shown.sequence)
         return;
-    show_function *agent;
-    struct ebb_writer *writer = ready(&agent);
+    show_function *agent = find_agent();
+    struct ebb_writer *writer = agent ? NULL : ready(false);
     struct ebb_map_handle handle = {table->shown.sequence, table->shown.index};
     if (agent)
         agent(&handle, NULL, 0);

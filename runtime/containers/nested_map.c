@@ -84,7 +84,8 @@ static void copy_key(void *place, const void *key, size_t size, bool is_text, ch
     text->data = behind;
 }
 
-static struct ebb__entry *new_entry(const struct ebb__nested *nested, struct ebb__ref ref)
+/* The prefix, here and below, is for profiles: by it the doctor knows a map's memory. */
+static struct ebb__entry *ebb__new_entry(const struct ebb__nested *nested, struct ebb__ref ref)
 {
     const struct ebb__nested_type *type = nested->type;
     struct ebb__entry *entry = allocate(nested, entry_block(nested, ref.key));
@@ -101,7 +102,7 @@ static void free_entry(const struct ebb__nested *nested, struct ebb__entry *entr
     release(nested, entry, entry_block(nested, inner_key(nested, entry)));
 }
 
-static struct ebb__inner *new_inner(struct ebb__nested *nested, struct ebb__ref ref)
+static struct ebb__inner *ebb__new_inner(struct ebb__nested *nested, struct ebb__ref ref)
 {
     const struct ebb__nested_type *type = nested->type;
     size_t block = inner_block(nested, ref.key);
@@ -490,8 +491,8 @@ static int attach(struct ebb__nested *nested, struct ebb__inner *inner)
 static struct ebb__entry *add_entry(struct ebb__nested *nested, struct ebb__inner **map,
                                     struct ebb__ref outer, struct ebb__ref inner)
 {
-    struct ebb__inner *into = *map ? *map : new_inner(nested, outer);
-    struct ebb__entry *entry = into ? new_entry(nested, inner) : NULL;
+    struct ebb__inner *into = *map ? *map : ebb__new_inner(nested, outer);
+    struct ebb__entry *entry = into ? ebb__new_entry(nested, inner) : NULL;
     if (entry && ebb__level_add(&into->level, inner_ref(nested, entry)) == 0) {
         if (*map || attach(nested, into) == 0) {
             PUSH(into, entry);

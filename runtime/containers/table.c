@@ -104,8 +104,10 @@ static void copy_parts(const struct ebb__table *table, const struct ebb__layout 
     memcpy(memory + next->at[SLOTS], old + now->at[SLOTS], had < room ? had : room);
 }
 
-static int grow_block(struct ebb__table *table, const struct ebb__layout *layout, size_t buckets,
-                      size_t first_slots)
+/* The prefix of this and other functions that allocate is for profiles: by it the doctor knows a map's
+ * memory. */
+static int ebb__grow_block(struct ebb__table *table, const struct ebb__layout *layout,
+                           size_t buckets, size_t first_slots)
 {
     const struct ebb_allocator *allocator = table->allocator;
     struct block next = lay_out(layout, buckets, first_slots);
@@ -172,7 +174,8 @@ static void move_part(const struct ebb__table *table, void *from, size_t size, v
     allocator->unreserve(allocator->context, from, size);
 }
 
-static int grow_pages(struct ebb__table *table, const struct ebb__layout *layout, size_t buckets)
+static int ebb__grow_pages(struct ebb__table *table, const struct ebb__layout *layout,
+                           size_t buckets)
 {
     static const size_t generosity[] = {64, 8, 2, 1};
     const struct ebb_allocator *allocator = table->allocator;
@@ -219,13 +222,13 @@ int ebb__table_make_room(struct ebb__table *table, const struct ebb__layout *lay
     if (buckets <= table->capacity && (buckets > 1 || slots <= table->first_slots))
         return 0;
     bool pages = table->allocator->reserve && (table->paged || buckets >= PAGED_FROM);
-    if (pages && grow_pages(table, layout, buckets) == 0)
+    if (pages && ebb__grow_pages(table, layout, buckets) == 0)
         return 0;
     if (table->paged)
         return -ENOMEM;
     if (buckets > SIZE_MAX / 2 / (layout->bucket_bytes + EBB__GROUP + 16))
         return -ENOMEM;
-    return grow_block(table, layout, buckets, slots);
+    return ebb__grow_block(table, layout, buckets, slots);
 }
 
 /* ---- limits ---- */
@@ -325,7 +328,7 @@ void ebb__table_trim_all(struct ebb__table *table, const struct ebb__layout *lay
     if (!table->paged) {
         size_t full = table->mask / EBB__GROUP + 1; /* splits go on without asking for room */
         if (full < table->capacity)
-            (void)grow_block(table, layout, full, EBB__GROUP);
+            (void)ebb__grow_block(table, layout, full, EBB__GROUP);
         return;
     }
     for (int part = 0; part < PARTS; part++)
@@ -451,7 +454,8 @@ static void unlink_slab(struct ebb__table *table, struct ebb__slab *slab)
 }
 
 /* Memory for a slab, and how it came. NULL: there is none. */
-static struct ebb__slab *slab_memory(struct ebb__table *table, const struct ebb__layout *layout)
+static struct ebb__slab *ebb__slab_memory(struct ebb__table *table,
+                                          const struct ebb__layout *layout)
 {
     const struct ebb_allocator *allocator = table->allocator;
     struct ebb__slab *slab = NULL;
@@ -477,7 +481,7 @@ static struct ebb__slab *slab_memory(struct ebb__table *table, const struct ebb_
 
 static struct ebb__slab *new_slab(struct ebb__table *table, const struct ebb__layout *layout)
 {
-    struct ebb__slab *slab = slab_memory(table, layout);
+    struct ebb__slab *slab = ebb__slab_memory(table, layout);
     if (!slab)
         return NULL;
     for (uint32_t i = slab->count; i-- > 0;) {

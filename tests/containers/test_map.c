@@ -319,12 +319,54 @@ static void flooding_needs_the_seed(void **unused)
     numbers_free(&ordinary);
 }
 
+static int compare_words(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The constants of the hash are known to everybody: texts that have one of them in all places but one
+ * must not collide, whatever the place, the length and the seed. */
+static void no_text_silences_the_seed(void **unused)
+{
+    enum { TEXTS = 8000, WORDS = 5 };
+    static const uint64_t chosen[] = {0,
+                                      UINT64_MAX,
+                                      UINT64_C(0xa0761d6478bd642f),
+                                      UINT64_C(0x78bd642fa0761d64),
+                                      UINT64_C(0x9e3779b97f4a7c15),
+                                      UINT64_C(0x4b33a62ed433d4a3),
+                                      UINT64_C(0x8bb84b93962eacc9)};
+    (void)unused;
+    uint64_t *hashes = calloc(TEXTS, sizeof *hashes);
+    for (uint64_t seed = 1; seed <= 2; seed++)
+        for (size_t constant = 0; constant < sizeof chosen / sizeof *chosen; constant++)
+            for (size_t words = 1; words <= WORDS; words++)
+                for (size_t free_word = 0; free_word < words; free_word++) {
+                    uint64_t text[WORDS];
+                    for (size_t i = 0; i < TEXTS; i++) {
+                        for (size_t word = 0; word < words; word++)
+                            text[word] = chosen[constant];
+                        text[free_word] = i;
+                        hashes[i] = ebb_hash_bytes(text, words * sizeof *text, seed);
+                    }
+                    qsort(hashes, TEXTS, sizeof *hashes, compare_words);
+                    for (size_t i = 1; i < TEXTS; i++)
+                        assert_true(hashes[i] != hashes[i - 1]);
+                }
+    free(hashes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(like_the_model),    cmocka_unit_test(weak_hashes),
-        cmocka_unit_test(out_of_memory),     cmocka_unit_test(drops_what_goes),
-        cmocka_unit_test(gives_memory_back), cmocka_unit_test(flooding_needs_the_seed),
+        cmocka_unit_test(like_the_model),
+        cmocka_unit_test(weak_hashes),
+        cmocka_unit_test(out_of_memory),
+        cmocka_unit_test(drops_what_goes),
+        cmocka_unit_test(gives_memory_back),
+        cmocka_unit_test(flooding_needs_the_seed),
+        cmocka_unit_test(no_text_silences_the_seed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

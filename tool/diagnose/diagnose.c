@@ -161,20 +161,30 @@ static int ask_map(struct ebb_study *study, const struct ebb_map_history *map,
     return words.failed || ebb_vec_push(verdicts, verdict) < 0 ? -ENOMEM : 0;
 }
 
-/* Asks the maps, then the groups; what the maps' tables are made of is the maps' to explain. */
+/* Whether a group is memory of the Ebb maps that have a verdict: such groups together grow no faster
+ * than the maps say. What is beyond belongs to other maps, which show themselves nowhere. */
+static bool is_explained(const struct ebb_study *study, const struct ebb_group *group,
+                         double *explained)
+{
+    if (study->maps.confidence <= 0 || group->hot || !ebb_container_is_ebb(group->container) ||
+        *explained + group->growth.rate > 1.5 * study->maps.interval[1])
+        return false;
+    *explained += fmax(group->growth.rate, 0);
+    return true;
+}
+
+/* Asks the maps, then the groups. */
 static int ask_all(struct ebb_study *study, struct ebb_arena *arena, struct verdicts *verdicts)
 {
     const struct ebb_evidence *evidence = study->evidence;
-    size_t before = verdicts->len;
+    double explained = 0;
     for (size_t i = 0; i < evidence->maps.len; i++)
         if (ask_map(study, &evidence->maps.items[i], arena, verdicts) < 0)
             return -ENOMEM;
-    bool maps = verdicts->len > before;
     for (size_t i = 0; i < study->groups.len; i++) {
         const struct ebb_group *group = &study->groups.items[i];
-        bool explained =
-            maps && !group->hot && ebb_is_map_memory(&evidence->stacks.items[group->stack]);
-        if (!group->part_of && !explained && ask(study, group, arena, verdicts) < 0)
+        if (!group->part_of && !is_explained(study, group, &explained) &&
+            ask(study, group, arena, verdicts) < 0)
             return -ENOMEM;
     }
     return ask(study, NULL, arena, verdicts);

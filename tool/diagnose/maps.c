@@ -112,12 +112,3 @@ void ebb_map_explain(const struct ebb_study *study, const struct ebb_map_history
     ebb_advise(words, "Set warn_len in its options, so that the program says itself when it grows "
                       "beyond what you expect.");
 }
-
-/* What libebb allocates: tables, entries of nested maps, copies of keys. */
-bool ebb_is_map_memory(const struct ebb_evidence_stack *stack)
-{
-    for (size_t i = 0; i < stack->depth && i < 6; i++)
-        if (strncmp(stack->frames[i].function, "ebb__", 5) == 0)
-            return true;
-    return false;
-}

@@ -19,7 +19,4 @@ bool ebb_map_judge(struct ebb_study *study, const struct ebb_map_history *map,
 void ebb_map_explain(const struct ebb_study *study, const struct ebb_map_history *map,
                      const struct ebb_map_growth *growth, struct ebb_words *words);
 
-/* Whether a stack allocates an Ebb map's memory. */
-bool ebb_is_map_memory(const struct ebb_evidence_stack *stack);
-
 #endif

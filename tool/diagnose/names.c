@@ -18,6 +18,13 @@ static const struct ebb_container glib_hash = {
     "GQueue of keys in order of use).",
     "GHashTable shrinks by itself when entries are removed one by one or with "
     "g_hash_table_remove_all()."};
+static const struct ebb_container ebb_map = {
+    "Ebb map",
+    EBB_CONTAINER_MAP,
+    false,
+    "Delete entries when they are done with; the map gives their memory back by itself.",
+    "Bound it: ebb/nested_map.h takes a length, bytes and a time to live.",
+    "It shrinks by itself, page by page; its _compact() does all of it now."};
 static const struct ebb_container glib_tree = {
     "GLib GTree",
     EBB_CONTAINER_MAP,
@@ -168,6 +175,9 @@ static const struct rule rules[] = {
     {PREFIX, "g_hash_table_setup_storage", &glib_hash, EBB_ROLE_TABLE, NULL},
     {PREFIX, "g_hash_table_", &glib_hash, EBB_ROLE_NODE, NULL},
     {PREFIX, "g_datalist_", &glib_hash, EBB_ROLE_NODE, NULL},
+    {PREFIX, "ebb__grow_", &ebb_map, EBB_ROLE_TABLE, NULL},
+    {PREFIX, "ebb__table_make_room", &ebb_map, EBB_ROLE_TABLE, NULL},
+    {PREFIX, "ebb__", &ebb_map, EBB_ROLE_NODE, NULL},
     {PREFIX, "g_tree_new", &glib_tree, EBB_ROLE_CREATE, NULL},
     {PREFIX, "g_tree_", &glib_tree, EBB_ROLE_NODE, NULL},
     {PREFIX, "g_sequence_", &glib_tree, EBB_ROLE_NODE, NULL},
@@ -491,11 +501,11 @@ static const char *const wrapper_endings[] = {
 
 /* By the start of the file's name. Never the user's code, wherever they are installed. */
 static const char *const runtime_modules[] = {
-    "libc.so",     "libc-2",       "ld-linux", "ld-2",         "ld-musl",     "libpthread",
-    "libm.so",     "libdl.so",     "librt.so", "libstdc++",    "libc++",      "libgcc_s",
-    "libglib-2",   "libgobject-2", "libgio-2", "libgmodule-2", "libjemalloc", "libtcmalloc",
-    "libmimalloc", "libebb-agent", "libasan",  "libubsan",     "libtsan",     "linux-vdso",
-    "[vdso]",      "libunwind",    "libuv.so", "libevent"};
+    "libc.so",     "libc-2",       "ld-linux",  "ld-2",         "ld-musl",     "libpthread",
+    "libm.so",     "libdl.so",     "librt.so",  "libstdc++",    "libc++",      "libgcc_s",
+    "libglib-2",   "libgobject-2", "libgio-2",  "libgmodule-2", "libjemalloc", "libtcmalloc",
+    "libmimalloc", "libebb-agent", "libebb.so", "libasan",      "libubsan",    "libtsan",
+    "linux-vdso",  "[vdso]",       "libunwind", "libuv.so",     "libevent"};
 
 static const char *const allocator_modules[] = {"libc.so",     "libc-2",     "ld-linux",
                                                 "ld-2",        "ld-musl",    "libjemalloc",
@@ -592,8 +602,16 @@ const struct ebb_container *ebb_interpreter_container(const char *module, bool b
     return is_lua(module) ? &lua_table : NULL;
 }
 
+/* The template's functions are called after the user's map, but lie in Ebb's headers. */
+static bool is_ebb(const char *file)
+{
+    return strstr(file, "/ebb/impl/") || strstr(file, "runtime/containers/");
+}
+
 static struct ebb_recognised recognise_header(const char *file, const char *base)
 {
+    if (is_ebb(file))
+        return (struct ebb_recognised){&ebb_map, EBB_ROLE_NODE};
     if (!strstr(file, "/c++/"))
         return (struct ebb_recognised){0};
     for (size_t i = 0; i < COUNT(headers); i++) {
@@ -619,4 +637,9 @@ struct ebb_recognised ebb_recognise(const struct ebb_frame *frame, const char *b
             return (struct ebb_recognised){rule->container, rule->role};
     }
     return recognise_header(frame->file, base);
+}
+
+bool ebb_container_is_ebb(const struct ebb_container *container)
+{
+    return container == &ebb_map;
 }

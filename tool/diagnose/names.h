@@ -50,6 +50,9 @@ bool ebb_module_is_system(const char *module);
 bool ebb_module_is_interpreter(const char *module);
 /* The function in which it runs the script. */
 bool ebb_name_is_interpreter_loop(const char *base);
+/* Whether it is an Ebb map, plain or nested. */
+bool ebb_container_is_ebb(const struct ebb_container *container);
+
 /* What grows in an interpreter without symbols when a table does; NULL: no interpreter. */
 const struct ebb_container *ebb_interpreter_container(const char *module, bool by_realloc);
 
