@@ -314,12 +314,29 @@ static struct ebb_map_history *learn_map(struct ebb_process *process,
                : NULL;
 }
 
+/* Makes room among the maps that are followed: those that were gone at the last look go first. */
+static void forget_gone_maps(struct ebb_map_histories *histories, size_t observation)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < histories->len; i++) {
+        struct ebb_map_history *history = &histories->items[i];
+        size_t points = history->points.len;
+        if (points > 0 && history->points.items[points - 1].observation + 1 >= observation)
+            histories->items[kept++] = *history;
+        else
+            ebb_vec_free(&history->points);
+    }
+    histories->len = kept;
+}
+
 /* One point per map. They come in the record's order, so the next one is mostly behind the last. */
 static int add_maps(struct ebb_process *process, size_t observation)
 {
     const struct ebb_snapshot *snapshot = &process->snapshot;
     struct ebb_evidence *evidence = &process->evidence;
     size_t near = 0;
+    if (evidence->maps.len + snapshot->map_count > MAX_MAPS)
+        forget_gone_maps(&evidence->maps, observation);
     for (size_t i = 0; i < snapshot->map_count && i < MAX_MAPS; i++) {
         const struct ebb_map_entry *map = &snapshot->maps[i];
         struct ebb_map_history *history = find_history(&evidence->maps, map->sequence, near);

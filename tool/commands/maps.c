@@ -1,7 +1,9 @@
 /* ebb maps: the Ebb maps of a process, as they show themselves in its record. */
 #include "tool/collect/inventory.h"
 #include "tool/commands/command.h"
+#include "tool/render/text.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
@@ -63,6 +65,25 @@ static compare_maps *find_order(const char *name)
     return NULL;
 }
 
+/* ---- what is printed ---- */
+
+/* The texts of a map, which a program may choose as it likes, as a terminal may see them. */
+struct texts {
+    const char *name, *function, *file;
+};
+
+static const char *plain(struct ebb_arena *arena, const char *text)
+{
+    const char *shown = ebb_text_plain(arena, text);
+    return shown ? shown : "?";
+}
+
+static struct texts texts_of(struct ebb_arena *arena, const struct ebb_listed_map *map)
+{
+    return (struct texts){plain(arena, map->entry.name), plain(arena, map->site.function),
+                          plain(arena, map->site.file)};
+}
+
 /* ---- as a table ---- */
 
 /* How far the table's last doubling is: "" at rest, else "split 37 %". */
@@ -74,18 +95,18 @@ static const char *progress(const struct ebb_map_entry *map, char buffer[static 
     return buffer[0] ? buffer : "-";
 }
 
-static void print_site(const struct ebb_frame *site)
+static void print_site(const struct texts *texts, int64_t line)
 {
-    const char *slash = strrchr(site->file, '/');
-    if (!*site->function)
+    const char *slash = strrchr(texts->file, '/');
+    if (!*texts->function)
         fputs("?", stdout);
-    else if (*site->file)
-        printf("%s %s:%lld", site->function, slash ? slash + 1 : site->file, (long long)site->line);
+    else if (*texts->file)
+        printf("%s %s:%lld", texts->function, slash ? slash + 1 : texts->file, (long long)line);
     else
-        fputs(site->function, stdout);
+        fputs(texts->function, stdout);
 }
 
-static void print_table(const struct ebb_inventory *inventory, size_t most)
+static void print_table(const struct ebb_inventory *inventory, size_t most, struct ebb_arena *arena)
 {
     char bytes[16], each[16], age[24], resize[16];
     size_t count = inventory->maps.len;
@@ -99,37 +120,42 @@ static void print_table(const struct ebb_inventory *inventory, size_t most)
     for (size_t i = 0; i < count && i < most; i++) {
         const struct ebb_listed_map *map = &inventory->maps.items[i];
         const struct ebb_map_entry *entry = &map->entry;
+        struct texts texts = texts_of(arena, map);
         double length = (double)entry->len;
         uint64_t added = entry->len + entry->deletes;
         printf("%-24s %12llu %12llu %10s %8s %9llu %8s %12llu %12llu %7llu %12s  ",
-               *entry->name ? entry->name : "(none)", (unsigned long long)entry->len,
+               *texts.name ? texts.name : "(none)", (unsigned long long)entry->len,
                (unsigned long long)entry->high_water, ebb_format_bytes((double)entry->bytes, bytes),
                entry->len ? ebb_format_bytes((double)entry->bytes / length, each) : "-",
                (unsigned long long)entry->buckets, progress(entry, resize),
                (unsigned long long)added, (unsigned long long)entry->deletes,
                (unsigned long long)entry->clears, ebb_format_duration(map->age_s, age));
-        print_site(&map->site);
+        print_site(&texts, map->site.line);
         putchar('\n');
     }
     if (count > most)
         printf("and %zu more; -n %zu shows them all\n", count - most, count);
     if (inventory->dropped)
-        printf("%llu maps found no room in the record\n", (unsigned long long)inventory->dropped);
+        printf("%llu times a map found no room in the record\n",
+               (unsigned long long)inventory->dropped);
+    if (!inventory->alive)
+        puts("The process has ended; these are its last numbers.");
 }
 
 /* ---- as JSON ---- */
 
-static json_t *describe(const struct ebb_listed_map *map)
+static json_t *describe(const struct ebb_listed_map *map, struct ebb_arena *arena)
 {
     const struct ebb_map_entry *entry = &map->entry;
+    struct texts texts = texts_of(arena, map);
     uint64_t added = entry->len + entry->deletes;
-    json_t *site = *map->site.function
-                       ? json_pack("{s:s, s:s, s:I}", "function", map->site.function, "file",
-                                   map->site.file, "line", (json_int_t)map->site.line)
+    json_t *site = *texts.function
+                       ? json_pack("{s:s, s:s, s:I}", "function", texts.function, "file",
+                                   texts.file, "line", (json_int_t)map->site.line)
                        : json_null();
     json_t *object = json_pack(
         "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o}", "name",
-        entry->name, "len", (json_int_t)entry->len, "high_water", (json_int_t)entry->high_water,
+        texts.name, "len", (json_int_t)entry->len, "high_water", (json_int_t)entry->high_water,
         "bytes", (json_int_t)entry->bytes, "buckets", (json_int_t)entry->buckets, "overflow_nodes",
         (json_int_t)entry->overflow_nodes, "added", (json_int_t)added, "deletes",
         (json_int_t)entry->deletes, "clears", (json_int_t)entry->clears, "key_bytes",
@@ -142,15 +168,16 @@ static json_t *describe(const struct ebb_listed_map *map)
     return object;
 }
 
-static int print_json(const struct ebb_inventory *inventory, size_t most)
+static int print_json(const struct ebb_inventory *inventory, size_t most, struct ebb_arena *arena)
 {
     json_t *list = json_array();
+    int failed = 0;
     for (size_t i = 0; i < inventory->maps.len && i < most; i++)
-        json_array_append_new(list, describe(&inventory->maps.items[i]));
+        failed |= json_array_append_new(list, describe(&inventory->maps.items[i], arena));
     json_t *object = json_pack("{s:i, s:i, s:b, s:o, s:I}", "schema", 1, "pid",
                                (int)inventory->identity.pid, "alive", inventory->alive, "maps",
                                list, "dropped", (json_int_t)inventory->dropped);
-    int failed = !object || json_dumpf(object, stdout, JSON_INDENT(1)) < 0;
+    failed |= !object || json_dumpf(object, stdout, JSON_INDENT(1)) < 0;
     putchar('\n');
     json_decref(object);
     return failed;
@@ -208,7 +235,7 @@ static int parse(int argc, char **argv, struct choices *choices)
             break;
         case 'n':
             choices->most = strtoul(optarg, &end, 10);
-            if (*end || *optarg == '-' || choices->most == 0)
+            if (*end || !isdigit((unsigned char)*optarg) || choices->most == 0)
                 return 1 + ebb_command_fail("maps", "-n %s: not a number above 0", optarg);
             break;
         case 'j':
@@ -239,6 +266,7 @@ static int run(int argc, char **argv)
 {
     struct choices choices;
     struct ebb_inventory inventory = {0};
+    struct ebb_arena arena = {0};
     struct ebb_error error;
     chosen = by_bytes;
     int done = parse(argc, argv, &choices);
@@ -252,9 +280,10 @@ static int run(int argc, char **argv)
     if (inventory.maps.len > 0)
         qsort(inventory.maps.items, inventory.maps.len, sizeof *inventory.maps.items, compare);
     if (!choices.json)
-        print_table(&inventory, choices.most);
-    else if (print_json(&inventory, choices.most))
+        print_table(&inventory, choices.most, &arena);
+    else if (print_json(&inventory, choices.most, &arena))
         failed = ebb_command_fail("maps", "out of memory");
+    ebb_arena_free(&arena);
     ebb_inventory_free(&inventory);
     return failed;
 }
