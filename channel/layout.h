@@ -148,8 +148,8 @@ struct ebb_sample {
 };
 
 /* How an Ebb map stands, as of the last time its table changed much: it is written when the table
- * has grown or shrunk by a sixty-fourth, is cleared, begins or ends, so that it costs the program's other
- * operations nothing. Every number is as old as `updated_ns`. */
+ * has grown or shrunk by a sixty-fourth (a small one: by 256 entries, or the half), is cleared, begins or
+ * ends, so that it costs the program's other operations nothing. Every number is as old as `updated_ns`. */
 struct ebb_map_entry {
     uint64_t sequence; /* identity, as a sample's; 0 while the entry is free */
     uint64_t born_ns, updated_ns;

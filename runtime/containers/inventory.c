@@ -1,9 +1,10 @@
 /* The inventory of this process's maps, for `ebb maps` and the doctor: maps that have a name or are
  * large show themselves in the channel (channel/layout.h).
  *
- * A map is shown when its table grows while it is small, and later when its length differs by a
- * sixty-fourth from what was shown; the thresholds of growing and shrinking, which every insert and delete
- * compares with anyhow, are set so that those moments are met. Nothing else costs anything.
+ * A map is shown when its table grows while it is small, and later when its length differs from what
+ * was shown by a sixty-fourth, and by 256 or the half at least; a nested map, when its bytes do, too.
+ * The thresholds of growing and shrinking, which every insert and delete compares with anyhow, are set
+ * so that those moments are met. Nothing else costs anything.
  *
  * Under the agent the entries go into its record. Otherwise the first map to be shown makes a record,
  * which holds nothing else. EBB_PUBLISH=0 in the environment forbids that. */
@@ -20,7 +21,12 @@
 #include <string.h>
 #include <sys/auxv.h>
 
-enum { STEPS = 64, LEAST_STEP = 256 }; /* of its length; in entries */
+enum {
+    STEPS = 64,                  /* of its length or bytes */
+    LEAST_STEP = 256,            /* entries */
+    LEAST_STEP_BYTES = 64 << 10, /* of a nested map */
+    SMALL = 64,                  /* entries of a map whose shrinking is not worth showing */
+};
 
 static_assert(sizeof(struct ebb_map_handle) == sizeof((struct ebb__table *)0)->shown,
               "a table has room for the handle");
@@ -156,12 +162,13 @@ static bool publish(struct ebb__table *table, struct ebb_map_entry *entry)
     return agent || writer;
 }
 
-/* The lengths between which what was shown is good enough. */
-static void set_thresholds(size_t length, size_t *above, size_t *below)
+/* The amounts between which what was shown is good enough: a sixty-fourth more or less, or `least`;
+ * where that is more than all, twice or half of it; what is below `small` shrinks unseen. */
+static void set_thresholds(size_t amount, size_t least, size_t small, size_t *above, size_t *below)
 {
-    size_t step = length / STEPS > LEAST_STEP ? length / STEPS : LEAST_STEP;
-    *above = length + step;
-    *below = length > step ? length - step : 0;
+    size_t step = amount / STEPS > least ? amount / STEPS : least;
+    *above = amount + (step < amount || amount == 0 ? step : amount);
+    *below = amount < small ? 0 : amount > 2 * step ? amount - step : amount / 2;
 }
 
 void ebb__table_show(struct ebb__table *table, const struct ebb__layout *layout)
@@ -171,7 +178,7 @@ void ebb__table_show(struct ebb__table *table, const struct ebb__layout *layout)
     struct ebb_map_entry entry = describe(table, layout);
     table->show_from = 0;
     if (publish(table, &entry)) {
-        set_thresholds(table->count, &table->show_at, &table->show_below);
+        set_thresholds(table->count, LEAST_STEP, SMALL, &table->show_at, &table->show_below);
     } else { /* never again */
         table->show_from = table->show_at = SIZE_MAX;
         table->show_below = 0;
@@ -188,10 +195,12 @@ void ebb__nested_show(struct ebb__nested *nested, const struct ebb__layout *layo
     entry.key_bytes = entry.value_bytes = 0; /* differ from entry to entry */
     entry.flags |= EBB_MAP_NESTED;
     if (publish(table, &entry)) {
-        set_thresholds(nested->len, &nested->show_at, &nested->show_below);
+        set_thresholds(nested->len, LEAST_STEP, SMALL, &nested->show_at, &nested->show_below);
+        set_thresholds(nested->bytes, LEAST_STEP_BYTES, LEAST_STEP_BYTES, &nested->show_bytes_at,
+                       &nested->show_bytes_below);
     } else {
-        nested->show_at = SIZE_MAX;
-        nested->show_below = 0;
+        nested->show_at = nested->show_bytes_at = SIZE_MAX;
+        nested->show_below = nested->show_bytes_below = 0;
     }
 }
 

@@ -2,6 +2,8 @@
 #include "../log.h"
 #include "level.h"
 
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 enum {
@@ -275,7 +277,8 @@ static bool expire_oldest(struct ebb__nested *nested, uint64_t now)
 
 static void show_when_due(struct ebb__nested *nested)
 {
-    if (nested->len >= nested->show_at || nested->len < nested->show_below)
+    if (nested->len >= nested->show_at || nested->len < nested->show_below ||
+        nested->bytes >= nested->show_bytes_at || nested->bytes < nested->show_bytes_below)
         ebb__nested_show(nested, ebb__level_layout());
 }
 
@@ -291,7 +294,8 @@ static void tidy(struct ebb__nested *nested, uint64_t now)
 static void not_shown(struct ebb__nested *nested)
 {
     nested->show_at = nested->level.refs.table.name ? 1 : EBB__SHOWN_UNNAMED;
-    nested->show_below = 0;
+    nested->show_below = nested->show_bytes_below = 0;
+    nested->show_bytes_at = SIZE_MAX;
 }
 
 /* Takes an entry out and frees it; with `taken` the value is kept there. */
@@ -365,6 +369,22 @@ static void bound_all(struct ebb__nested *nested)
 
 /* ---- warnings ---- */
 
+enum { LONGEST_KEY = 80 }; /* characters of it in a line of the log */
+
+/* A key, which may come from strangers, as one line shows it. */
+static const char *say_key(const struct ebb_str *key, char line[static LONGEST_KEY + 8])
+{
+    char *end = line;
+    *end = '\0';
+    for (uint32_t i = 0; key && i < key->len && end < line + LONGEST_KEY; i++) {
+        unsigned char byte = (unsigned char)key->data[i];
+        end += sprintf(end, byte >= ' ' && byte < 0x7f ? "%c" : "\\x%02x", byte);
+    }
+    if (key && end >= line + LONGEST_KEY)
+        strcpy(end, "...");
+    return line;
+}
+
 static void warn(const struct ebb__nested *nested, const struct ebb__inner *inner)
 {
     const struct ebb_nested_warning warning = {
@@ -379,16 +399,16 @@ static void warn(const struct ebb__nested *nested, const struct ebb__inner *inne
     }
     const char *name = warning.name ? warning.name : "(without a name)";
     const struct ebb_str *text = inner && nested->type->outer_text ? warning.outer : NULL;
+    char key[LONGEST_KEY + 8];
     if (!inner)
         ebb__log(
             "ebb: nested map %s holds %zu entries, %zu bytes; lower its limits or delete what is "
             "no longer needed",
             name, warning.len, warning.bytes);
     else
-        ebb__log("ebb: nested map %s: the inner map%s%.*s holds %zu entries, %zu bytes; lower "
+        ebb__log("ebb: nested map %s: the inner map%s%s holds %zu entries, %zu bytes; lower "
                  "max_inner_len or delete what is no longer needed",
-                 name, text ? " " : "", text ? (int)text->len : 0, text ? text->data : "",
-                 warning.len, warning.bytes);
+                 name, text ? " " : "", say_key(text, key), warning.len, warning.bytes);
 }
 
 static size_t doubled(size_t reached)
@@ -592,13 +612,15 @@ void ebb__nested_clear(struct ebb__nested *nested, enum ebb_clear what)
 bool ebb__nested_maintain(struct ebb__nested *nested, uint64_t budget_ns)
 {
     uint64_t now = now_ms(nested), begun = ebb__now_ns();
+    bool more = true;
     do {
         if (nested->dying)
             free_some(nested, AT_A_TIME);
-        else if (!expire_oldest(nested, now) && !ebb__level_maintain(&nested->level))
-            return false;
-    } while (ebb__now_ns() - begun < budget_ns);
-    return true;
+        else
+            more = expire_oldest(nested, now) || ebb__level_maintain(&nested->level);
+    } while (more && ebb__now_ns() - begun < budget_ns);
+    show_when_due(nested);
+    return more;
 }
 
 /* ---- walks ---- */
@@ -690,6 +712,7 @@ bool ebb__nested_walk_delete(struct ebb__nested_walk *walk)
     if (walk->levels == EBB__OUTER_LEVEL) {
         detach(nested, inner);
         free_part(nested, inner, SIZE_MAX);
+        show_when_due(nested);
         return true;
     }
     if (!walk->entry || !ebb__level_holds(&inner->level, walk->inner))
@@ -697,6 +720,7 @@ bool ebb__nested_walk_delete(struct ebb__nested_walk *walk)
     remove_entry(nested, inner, walk->entry, NULL, 0);
     walk->entry = NULL;
     free_when_empty(nested, inner);
+    show_when_due(nested);
     return true;
 }
 

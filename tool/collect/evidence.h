@@ -93,7 +93,7 @@ struct ebb_wait {
 };
 
 /* An Ebb map that shows itself, over the observations: exact, but it lags behind by up to a
- * sixty-fourth of its length. */
+ * sixty-fourth of its length, or 256 entries. */
 struct ebb_map_point {
     uint32_t observation;
     double len, bytes, added; /* entries; of its table; entries ever added */

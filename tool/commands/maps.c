@@ -187,25 +187,25 @@ static int print_json(const struct ebb_inventory *inventory, size_t most, struct
 
 static void print_help(void)
 {
-    puts("Lists the Ebb maps (ebb/map.h) of a process: how long, how large, since when, from "
-         "where.\n"
-         "\n"
-         "  ebb maps [OPTION...] PID\n"
-         "\n"
-         "  --sort KEY   bytes (the default), len, peak, name, deletes, clears, age or overflow\n"
-         "  -n NUMBER    only so many; default: all\n"
-         "  --json       one JSON object instead of the table\n"
-         "\n"
-         "Maps show themselves when they have a name (options.name) or more than 65536 entries.\n"
-         "Their numbers are written when a table begins, ends, is cleared, or its length changed\n"
-         "by a sixty-fourth: so long they may lag behind. PEAK is as far as that saw it. A process "
-         "that\n"
-         "died leaves its last numbers. EBB_PUBLISH=0 in a program's environment keeps its maps\n"
-         "to itself.\n"
-         "\n"
-         "  ebb maps 4711\n"
-         "  ebb maps --sort len -n 5 4711\n"
-         "  ebb maps --json 4711 | jq '.maps[0].name'");
+    puts(
+        "Lists the Ebb maps (ebb/map.h) of a process: how long, how large, since when, from "
+        "where.\n"
+        "\n"
+        "  ebb maps [OPTION...] PID\n"
+        "\n"
+        "  --sort KEY   bytes (the default), len, peak, name, deletes, clears, age or overflow\n"
+        "  -n NUMBER    only so many; default: all\n"
+        "  --json       one JSON object instead of the table\n"
+        "\n"
+        "Maps show themselves when they have a name (options.name) or more than 65536 entries.\n"
+        "Their numbers are written when a table begins, ends, is cleared, or its length changed\n"
+        "by a sixty-fourth (small maps: by 256 entries, or the half): so far they may lag behind.\n"
+        "PEAK is as far as that saw it. A process that died leaves its last numbers.\n"
+        "EBB_PUBLISH=0 in a program's environment keeps its maps to itself.\n"
+        "\n"
+        "  ebb maps 4711\n"
+        "  ebb maps --sort len -n 5 4711\n"
+        "  ebb maps --json 4711 | jq '.maps[0].name'");
 }
 
 struct choices {

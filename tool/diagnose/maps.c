@@ -33,8 +33,8 @@ bool ebb_map_judge(struct ebb_study *study, const struct ebb_map_history *map,
     if (!lengths || !read_lengths(study, map, lengths))
         return false;
     const struct ebb_map_point *end = &map->points.items[map->points.len - 1];
-    /* What is shown lags behind by a sixty-fourth of the length, evenly spread. */
-    double lag = lengths[study->n - 1] / 64 / sqrt(12);
+    /* What is shown lags behind by a sixty-fourth of the length or by 256 entries, evenly spread. */
+    double lag = fmax(lengths[study->n - 1] / 64, 256) / sqrt(12);
     struct ebb_course course = ebb_course(study->times, lengths, study->n, lag);
     bool rises = course.shape == EBB_SHAPE_STEADY ||
                  (course.shape == EBB_SHAPE_SAWTOOTH && course.floor_rises >= 4 &&

@@ -104,7 +104,8 @@ struct ebb__nested {
     uint64_t serials, detached;
     uint64_t evicted_entries, evicted_inner_maps, expired_inner_maps;
     uint64_t puts;              /* entries that were added so far */
-    size_t show_at, show_below; /* counts of entries at which the inventory is out of date */
+    /* Entries and bytes at which the inventory is out of date. */
+    size_t show_at, show_below, show_bytes_at, show_bytes_below;
 };
 
 /* Which entries a walk produces. */
