@@ -68,6 +68,11 @@ void ebb__level_free(struct ebb__level *level)
     ebb__refs_free(&level->refs);
 }
 
+bool ebb__level_is_full(const struct ebb__level *level)
+{
+    return level->refs.table.count >= level->refs.table.grow_at;
+}
+
 bool ebb__level_tighten(struct ebb__level *level)
 {
     size_t before = ebb__level_bytes(level), buckets = ebb__table_buckets(&level->refs.table);

@@ -26,6 +26,8 @@ void ebb__level_remove(struct ebb__level *level, struct ebb__ref ref);
 void ebb__level_clear(struct ebb__level *level, enum ebb_clear what);
 void ebb__level_free(struct ebb__level *level);
 
+/* Whether the next entry makes the table grow. */
+bool ebb__level_is_full(const struct ebb__level *level);
 /* Makes a table much larger than what is in it smaller; false: there was nothing to be had. */
 bool ebb__level_tighten(struct ebb__level *level);
 /* Goes a step on with growing or shrinking; false: nothing was left to do. */

@@ -505,6 +505,15 @@ static int attach(struct ebb__nested *nested, struct ebb__inner *inner)
     return 0;
 }
 
+/* A table that doubles beyond the limit would take half of the entries with it, and stay: where it
+ * would, the oldest entry goes before. */
+static void evict_before_growth(struct ebb__nested *nested, struct ebb__inner *inner)
+{
+    while (ebb__level_is_full(&inner->level) && inner->oldest != inner->newest &&
+           inner->bytes + inner->table_bytes > nested->max_inner_bytes)
+        evict_entry(nested, inner);
+}
+
 /* A new entry in `map`, or, when that is NULL, in an inner map that is made for it. The inner map is
  * attached last, with its entry in it: there is never an empty one. NULL: out of memory, nothing
  * changed. */
@@ -513,6 +522,8 @@ static struct ebb__entry *add_entry(struct ebb__nested *nested, struct ebb__inne
 {
     struct ebb__inner *into = *map ? *map : ebb__new_inner(nested, outer);
     struct ebb__entry *entry = into ? ebb__new_entry(nested, inner) : NULL;
+    if (entry && *map) /* not earlier: the key given may be that of what goes */
+        evict_before_growth(nested, into);
     if (entry && ebb__level_add(&into->level, inner_ref(nested, entry)) == 0) {
         if (*map || attach(nested, into) == 0) {
             PUSH(into, entry);

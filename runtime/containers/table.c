@@ -322,11 +322,40 @@ void ebb__table_trim(struct ebb__table *table, const struct ebb__layout *layout)
     table->touched = buckets;
 }
 
+/* Back from pages to a block of `buckets` buckets. When there is no memory for one all stays as it is.
+ */
+static void leave_pages(struct ebb__table *table, const struct ebb__layout *layout, size_t buckets)
+{
+    const struct ebb_allocator *allocator = table->allocator;
+    struct block block = lay_out(layout, buckets, EBB__GROUP);
+    char *memory = (char *)allocator->allocate(allocator->context, block.size, block.alignment);
+    void *pages[PARTS];
+    if (!memory)
+        return;
+    memset(memory, 0, block.at[SLOTS]);
+    for (int part = 0; part < PARTS; part++) {
+        void **now = place(table, (enum part)part);
+        pages[part] = *now;
+        memcpy(memory + block.at[part], *now,
+               ebb__table_buckets(table) * part_bytes(layout, (enum part)part));
+        *now = memory + block.at[part];
+    }
+    give_up(table, layout, pages, table->capacity);
+    table->moves++;
+    table->paged = false;
+    table->capacity = table->touched = buckets;
+    table->first_slots = EBB__GROUP;
+}
+
 void ebb__table_trim_all(struct ebb__table *table, const struct ebb__layout *layout)
 {
     size_t buckets = ebb__table_buckets(table);
+    size_t full = table->mask / EBB__GROUP + 1; /* splits go on without asking for room */
+    if (table->paged && full < PAGED_FROM / 2) {
+        leave_pages(table, layout, full);
+        return;
+    }
     if (!table->paged) {
-        size_t full = table->mask / EBB__GROUP + 1; /* splits go on without asking for room */
         if (full < table->capacity)
             (void)ebb__grow_block(table, layout, full, EBB__GROUP);
         return;
