@@ -226,6 +226,18 @@ double ebb_samples_needed(const struct ebb_study *study, bool supported)
     return fmax(ceil(z * z), 2); /* of k blocks none of which was freed, the deviate is √k */
 }
 
+/* Deaths that speak against growth. A Go map's smaller tables die because it grows. */
+static double telling_deaths(const struct ebb_study *study, const struct ebb_group *group)
+{
+    double deaths = group->deaths;
+    bool map = group->container && group->container->kind == EBB_CONTAINER_MAP;
+    for (size_t i = 0; study->program.go && map && i < group->series_count; i++) {
+        const struct ebb_track *track = &study->tracks[group->series[i]];
+        deaths -= track->table ? track->deaths : 0;
+    }
+    return fmax(deaths, 0);
+}
+
 static void prove_counted(struct ebb_study *study, struct ebb_group *group)
 {
     double k = group->retained, lost = group->lost;
@@ -254,7 +266,8 @@ static void prove_counted(struct ebb_study *study, struct ebb_group *group)
         double doubt = 0.06 * exp(-(z - 4) / 3) + (supported ? 0.01 : 0.03);
         accept(group, EBB_PROOF_COUNTED, 1 - doubt);
     } else if (lost <= (queue ? 0.4 : 0.15) * k + 0.5 &&
-               (group->deaths <= 0.5 * k + 1 || (supported && study->survivors_known))) {
+               (telling_deaths(study, group) <= 0.5 * k + 1 ||
+                (supported && study->survivors_known))) {
         accept(group, supported ? EBB_PROOF_SUPPORTED : EBB_PROOF_COUNTED, supported ? 0.9 : 0.7);
     }
 }
