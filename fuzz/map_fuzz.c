@@ -119,30 +119,28 @@ static void clone(void)
 /* A walk whose body goes on with the program. */
 static void walk(void)
 {
-    static uint8_t seen[RANGE], fresh[RANGE];
+    static uint8_t seen[RANGE]; /* since the key was added last */
     memset(seen, 0, sizeof seen);
-    memset(fresh, 0, sizeof fresh);
     ebb_map_foreach (subject, it, &it_is.map) {
         uint32_t key = *it.key;
         PROMISE(key < RANGE && *it.value == it_is.values[key] && *it.value != 0);
-        PROMISE(!seen[key] || fresh[key]);
+        PROMISE(!seen[key]);
         seen[key] = 1;
         unsigned operation = next_byte(&it_is.input), other = next_number(&it_is.input, RANGE);
         switch (operation % 8) {
         case 0:
             PROMISE(subject_iter_delete(&it));
             set(key, 0);
-            fresh[key] = 1;
+            seen[key] = 0;
             break;
         case 1:
         case 2:
-            fresh[other] |= it_is.values[other] == 0;
             put(other);
             break;
         case 3:
         case 4:
             delete (other);
-            fresh[other] = 1;
+            seen[other] = 0;
             break;
         case 5:
             if (operation / 8 == 0)
@@ -152,7 +150,7 @@ static void walk(void)
             if (operation / 8 == 1) {
                 subject_clear(&it_is.map, other % 2 ? EBB_KEEP : EBB_RELEASE);
                 forget();
-                memset(fresh, 1, sizeof fresh);
+                memset(seen, 0, sizeof seen);
             }
             break;
         default:

@@ -54,10 +54,11 @@ static int move(void *context, void *from, size_t size, void *to, size_t used)
 {
     (void)context;
     if (used > 0 && mremap(from, used, used, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED) {
-        /* Parts that were advised differently do not move together. */
-        madvise(from, size, MADV_NOHUGEPAGE);
-        if (mremap(from, used, used, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED)
-            return -1;
+        /* The kernel may have unmapped what was there before it found a reason to refuse. When it has
+         * not, this fails, and all is as it was. */
+        mmap(to, used, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+        return -1;
     }
     if (size > used)
         munmap((char *)from + used, size - used);

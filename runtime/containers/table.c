@@ -168,7 +168,8 @@ static void move_part(const struct ebb__table *table, void *from, size_t size, v
                       size_t used)
 {
     const struct ebb_allocator *allocator = table->allocator;
-    if (allocator->move && allocator->move(allocator->context, from, size, to, used) == 0)
+    if (!table->moved && allocator->move &&
+        allocator->move(allocator->context, from, size, to, used) == 0)
         return;
     memcpy(to, from, used);
     allocator->unreserve(allocator->context, from, size);
@@ -206,6 +207,10 @@ static int ebb__grow_pages(struct ebb__table *table, const struct ebb__layout *l
     }
     if (!table->paged && table->capacity > 0)
         allocator->release(allocator->context, old, block.size, block.alignment);
+    if (table->paged)
+        table->moved = true;
+    else
+        table->touched = had; /* what it was as a block says nothing of its pages */
     table->paged = true;
     table->capacity = room;
     table->first_slots = EBB__GROUP;
@@ -249,6 +254,8 @@ void ebb__table_set_limits(struct ebb__table *table)
     size_t shrink_at = small || table->no_shrink ? 0 : buckets * EBB__MAX_LOAD / EBB__SHRINK;
     table->kept &= table->count < shrink_at;
     table->shrink_at = table->kept ? 0 : shrink_at;
+    if (table->kept && shrink_at < table->grow_at)
+        table->grow_at = shrink_at; /* to be told when it is filled again */
     if (table->show_below > table->shrink_at)
         table->shrink_at = table->show_below;
 }
@@ -266,7 +273,7 @@ static void warn(const struct ebb__table *table)
 bool ebb__table_note_more(struct ebb__table *table, const struct ebb__layout *layout)
 {
     bool warns = table->count >= table->warn_at, shows = table->count >= table->show_at;
-    if (!warns && !shows)
+    if (!warns && !shows && !table->kept)
         return true;
     if (shows)
         ebb__table_show(table, layout);
@@ -322,16 +329,15 @@ void ebb__table_trim(struct ebb__table *table, const struct ebb__layout *layout)
     table->touched = buckets;
 }
 
-/* Back from pages to a block of `buckets` buckets. When there is no memory for one all stays as it is.
- */
-static void leave_pages(struct ebb__table *table, const struct ebb__layout *layout, size_t buckets)
+/* Back from pages to a block of `buckets` buckets. False: there is no memory for one. */
+static bool leave_pages(struct ebb__table *table, const struct ebb__layout *layout, size_t buckets)
 {
     const struct ebb_allocator *allocator = table->allocator;
     struct block block = lay_out(layout, buckets, EBB__GROUP);
     char *memory = (char *)allocator->allocate(allocator->context, block.size, block.alignment);
     void *pages[PARTS];
     if (!memory)
-        return;
+        return false;
     memset(memory, 0, block.at[SLOTS]);
     for (int part = 0; part < PARTS; part++) {
         void **now = place(table, (enum part)part);
@@ -342,26 +348,29 @@ static void leave_pages(struct ebb__table *table, const struct ebb__layout *layo
     }
     give_up(table, layout, pages, table->capacity);
     table->moves++;
-    table->paged = false;
+    table->paged = table->moved = false;
     table->capacity = table->touched = buckets;
     table->first_slots = EBB__GROUP;
+    return true;
 }
 
 void ebb__table_trim_all(struct ebb__table *table, const struct ebb__layout *layout)
 {
     size_t buckets = ebb__table_buckets(table);
     size_t full = table->mask / EBB__GROUP + 1; /* splits go on without asking for room */
-    if (table->paged && full < PAGED_FROM / 2) {
-        leave_pages(table, layout, full);
-        return;
-    }
     if (!table->paged) {
-        if (full < table->capacity)
-            (void)ebb__grow_block(table, layout, full, EBB__GROUP);
+        if (full < table->capacity && ebb__grow_block(table, layout, full, EBB__GROUP) == 0)
+            table->touched = full;
         return;
     }
-    for (int part = 0; part < PARTS; part++)
-        discard(table, (enum part)part, layout, buckets, table->touched);
+    if (full < PAGED_FROM / 2 && leave_pages(table, layout, full))
+        return;
+    /* Trimming in steps may have left small parts behind that. */
+    size_t end = table->touched + TRIM_SMALL + TRIM;
+    end = end < table->capacity ? end : table->capacity;
+    discard(table, SLOTS, layout, buckets, table->touched);
+    for (int part = 0; part < SLOTS; part++)
+        discard(table, (enum part)part, layout, buckets, end);
     table->touched = buckets;
 }
 
@@ -371,13 +380,19 @@ void ebb__table_trim_rest(struct ebb__table *table, const struct ebb__layout *la
         ebb__table_trim_all(table, layout);
 }
 
-/* Zeroes every slot that ever held an entry, those of buckets that were merged since too. */
-static void wipe_slots(struct ebb__table *table, const struct ebb__layout *layout)
+/* Zeroes every slot that ever held an entry, those of buckets that were merged since too, of which
+ * some are in the last page. A table with hardly anything in it gives its pages back instead. */
+static void wipe_slots(struct ebb__table *table, const struct ebb__layout *layout, size_t had)
 {
     size_t buckets = table->paged ? table->touched : table->capacity;
     bool few = buckets == 1 && !table->paged && layout->slot_bytes > 0;
-    memset(table->slots, 0,
-           few ? table->first_slots * layout->slot_bytes : buckets * layout->bucket_bytes);
+    if (!table->paged)
+        memset(table->slots, 0,
+               few ? table->first_slots * layout->slot_bytes : buckets * layout->bucket_bytes);
+    else if (had < buckets / 16)
+        discard(table, SLOTS, layout, 0, buckets);
+    else
+        memset(table->slots, 0, page_end(buckets * layout->bucket_bytes));
 }
 
 void ebb__table_emptied(struct ebb__table *table, const struct ebb__layout *layout, size_t had,
@@ -389,7 +404,7 @@ void ebb__table_emptied(struct ebb__table *table, const struct ebb__layout *layo
     else
         memset(table->fingerprints, 0, table->end);
     if (refers)
-        wipe_slots(table, layout);
+        wipe_slots(table, layout, had);
     if (buckets <= EBB__AT_ONCE / 2 && table->show_from > 0)
         return; /* such a table keeps its size and its limits, and is in no inventory */
     while (wanted < table->least_buckets || wanted * EBB__MAX_LOAD < had)
@@ -422,19 +437,23 @@ void ebb__table_prepare(struct ebb__table *table, size_t bucket)
 
 /* In huge pages as far as whole ones will be in use: who reserves does not mind the moment it takes to
  * get them, and they make lookups faster. What is touched for the first time later comes in small
- * pages again, so that no other operation takes such a moment. */
-void ebb__table_reserved(struct ebb__table *table, const struct ebb__layout *layout)
+ * pages again, so that no other operation takes such a moment. The advice against huge pages is for
+ * the whole reservation, and comes before anything behind the huge ones is touched: then it stays one
+ * mapping, which can be moved. */
+void ebb__table_reserved(struct ebb__table *table, const struct ebb__layout *layout, size_t buckets)
 {
     for (int part = 0; table->paged && part < PARTS; part++) {
-        void *memory = *place(table, (enum part)part);
-        size_t bytes = ebb__table_buckets(table) * part_bytes(layout, (enum part)part);
+        char *memory = (char *)*place(table, (enum part)part);
+        size_t bytes = buckets * part_bytes(layout, (enum part)part);
         bytes = bytes < READY ? bytes : READY;
-        size_t whole = bytes & ~(size_t)(HUGE_PAGE - 1);
-        if (whole > 0 && !table->huge)
+        size_t whole = table->huge ? 0 : bytes & ~(size_t)(HUGE_PAGE - 1);
+        if (whole > 0) {
             advise(memory, whole, MADV_HUGEPAGE);
-        advise(memory, page_end(bytes), MADV_POPULATE_WRITE);
-        if (whole > 0 && !table->huge)
-            advise(memory, whole, MADV_NOHUGEPAGE);
+            advise(memory, whole, MADV_POPULATE_WRITE);
+            advise(memory, page_end(table->capacity * part_bytes(layout, (enum part)part)),
+                   MADV_NOHUGEPAGE);
+        }
+        advise(memory + whole, page_end(bytes - whole), MADV_POPULATE_WRITE);
     }
 }
 
@@ -496,12 +515,14 @@ static struct ebb__slab *ebb__slab_memory(struct ebb__table *table,
     if (paged) {
         count = (bytes - slab_head(layout)) / layout->node_bytes;
         count = count < MOST_NODES ? count : MOST_NODES;
-    } else {
-        while (count < LARGEST_SLAB && count < table->nodes)
-            count *= 2;
+    }
+    while (!paged && count < LARGEST_SLAB && count < table->nodes)
+        count *= 2;
+    while (!slab && count > 0) {
         bytes = slab_head(layout) + count * layout->node_bytes;
         slab =
             (struct ebb__slab *)allocator->allocate(allocator->context, bytes, layout->alignment);
+        count = slab ? count : count / 2;
     }
     if (slab)
         *slab = (struct ebb__slab){.bytes = bytes, .count = (uint32_t)count, .paged = paged};

@@ -48,8 +48,10 @@ struct M(_slot) {
 };
 
 enum {
-    /* Padding between keys and values is wasted sixteen times per bucket: then they lie apart. */
-    M(__apart) = sizeof(struct M(_slot)) > sizeof(KEY) + sizeof(VALUE),
+    /* Padding between keys and values is wasted sixteen times per bucket: then they lie apart, unless
+     * one of them wants to be aligned to more than sixteen keys or values are. */
+    M(__apart) = sizeof(struct M(_slot)) > sizeof(KEY) + sizeof(VALUE) &&
+                 __alignof__(struct M(_slot)) <= EBB__GROUP,
     M(__slot_bytes) = M(__apart) ? sizeof(KEY) + sizeof(VALUE) : sizeof(struct M(_slot)),
     M(__alignment) = __alignof__(struct M(_slot)) > __alignof__(struct ebb__node)
                          ? __alignof__(struct M(_slot))
@@ -82,6 +84,8 @@ static const struct ebb__layout M(__layout) = {
 #define STACK_NODE(map)                                                                            \
     ((struct ebb__node *)__builtin_alloca_with_align(M(__node_bytes), 8 * M(__alignment)))
 #define KEY_BYTES(map) sizeof(KEY)
+#define KEY_ALIGNMENT                                                                              \
+    (__alignof__(KEY) > sizeof(void *) ? (size_t) __alignof__(KEY) : sizeof(void *))
 #define REFERS(map)                                                                                \
     (EBB__REFERS(*(KEY *)(map)->table.slots) || EBB__REFERS(*(VALUE *)(map)->table.slots))
 #define NEAR(it)               EBB__GROUP
@@ -134,6 +138,7 @@ typedef void VALUE;
 #define SLOT_BYTES(map)           ((map)->layout.bucket_bytes / EBB__GROUP)
 #define STACK_NODE(map)           ((struct ebb__node *)__builtin_alloca((map)->layout.node_bytes))
 #define KEY_BYTES(map)            ((map)->type.key_size)
+#define KEY_ALIGNMENT             ((size_t)EBB__GROUP)
 #define REFERS(map)               true
 #define NEAR(it)                  ((it)->near)
 #define HASH(map, key)            ebb__dynmap_hash(map, key)
@@ -529,22 +534,23 @@ static EBB__COLD bool M(__merge)(struct EBB_MAP_NAME *map)
     return true;
 }
 
-/* Merges one bucket or two, so that an even number is left. */
-static EBB__COLD void M(__shrink)(struct EBB_MAP_NAME *map)
+/* Merges one bucket or two, so that an even number is left. False: there was no need or no memory. */
+static EBB__COLD bool M(__shrink)(struct EBB_MAP_NAME *map)
 {
     struct ebb__table *table = &map->table;
     if (table->count < table->show_below && !ebb__table_note_less(table, LAYOUT(map)))
-        return;
+        return false;
     do
         if (!M(__merge)(map)) {
             M(__note_end)(map);
             table->shrink_at -= table->shrink_at / 8; /* tries again further down */
-            return;
+            return false;
         }
     while (ebb__table_buckets(table) % 2);
     M(__note_end)(map);
     if (table->paged)
         ebb__table_trim(table, LAYOUT(map));
+    return true;
 }
 
 /* ---- chains that get shorter ---- */
@@ -781,6 +787,7 @@ EBB__API int M(_reserve)(struct EBB_MAP_NAME *map, size_t entries)
         table->first_slots < EBB__GROUP) {
         if (ebb__table_make_room(table, LAYOUT(map), buckets, entries) < 0)
             return -ENOMEM;
+        ebb__table_reserved(table, LAYOUT(map), buckets);
         if (table->count == 0) {
             table->end = buckets * EBB__GROUP;
             table->mask = table->end - EBB__GROUP;
@@ -793,7 +800,6 @@ EBB__API int M(_reserve)(struct EBB_MAP_NAME *map, size_t entries)
             M(__split)(map);
         }
         M(__note_end)(map);
-        ebb__table_reserved(table, LAYOUT(map));
     }
     table->least_buckets = buckets;
     ebb__table_set_limits(table);
@@ -803,17 +809,15 @@ EBB__API int M(_reserve)(struct EBB_MAP_NAME *map, size_t entries)
 EBB__API bool M(_maintain)(struct EBB_MAP_NAME *map, uint64_t budget_ns)
 {
     struct ebb__table *table = &map->table;
-    uint64_t until = ebb__now_ns() + budget_ns;
+    uint64_t begun = ebb__now_ns();
     for (;;) {
         bool splitting = table->end <= table->mask && table->count >= table->grow_at;
         bool merging = table->count < table->shrink_at;
         if (splitting)
             M(__grow)(map);
-        else if (merging)
-            M(__shrink)(map);
-        else
+        else if (!merging || !M(__shrink)(map))
             break;
-        if (ebb__now_ns() >= until)
+        if (ebb__now_ns() - begun >= budget_ns)
             return true;
     }
     ebb__table_trim_rest(table, LAYOUT(map));
@@ -894,6 +898,7 @@ EBB__API void M(_iter_end)(struct M(_iter) * it)
     it->walk.lanes = it->walk.wary_lanes = 0;
     it->walk.node = NULL;
     it->walk.produced = 0;
+    it->walk.opened = false;
 }
 
 EBB__HOT bool M(__iter_unchanged)(const struct M(_iter) * it)
@@ -916,12 +921,15 @@ static EBB__COLD bool M(__iter_fails)(struct M(_iter) * it)
 static EBB__COLD bool M(__iter_more_room)(struct M(_iter) * it)
 {
     size_t room = it->walk.more_room ? 2 * it->walk.more_room : EBB__GROUP;
-    KEY *more = (KEY *)realloc(it->more, room * KEY_BYTES(it->map));
-    if (!more) {
+    void *more;
+    if (posix_memalign(&more, KEY_ALIGNMENT, room * KEY_BYTES(it->map)) != 0) {
         M(_iter_end)(it);
         return false;
     }
-    it->more = more;
+    if (it->more)
+        memcpy(more, (const void *)it->more, it->walk.more_room * KEY_BYTES(it->map));
+    free(it->more);
+    it->more = (KEY *)more;
     it->walk.more_room = room;
     return true;
 }
@@ -1036,8 +1044,10 @@ EBB__HOT bool M(__next_part)(struct M(_iter) * it)
         it->walk.within = it->walk.end;
         if (it->walk.within == 0) {
             it->walk.cell = (it->walk.cell + 1) & (it->walk.cells - 1);
-            if (++it->walk.walked == it->walk.cells)
+            if (++it->walk.walked == it->walk.cells) {
+                it->walk.opened = false;
                 return false;
+            }
         }
         if (it->walk.within == 0 || (it->walk.until && it->walk.within >= it->walk.until))
             it->walk.produced = 0;
@@ -1068,7 +1078,9 @@ static EBB__COLD bool M(__iter_search)(struct M(_iter) * it)
             return M(__produce_lane)(it, &it->walk.lanes);
         while (it->walk.wary_lanes) {
             unsigned lane = ebb__first_lane(it->walk.wary_lanes);
-            if (!M(__was_produced)(it, M(__key)(it->map, it->walk.bucket, lane)))
+            const KEY *key = M(__key)(it->map, it->walk.bucket, lane);
+            /* Another entry may have come into the lane of one that went. */
+            if ((it->walk.whole || M(__is_due)(it, key)) && !M(__was_produced)(it, key))
                 return M(__produce_lane)(it, &it->walk.wary_lanes);
             it->walk.wary_lanes &= it->walk.wary_lanes - 1;
         }
@@ -1151,6 +1163,7 @@ EBB__API int M(_clone)(const struct EBB_MAP_NAME *map, struct EBB_MAP_NAME *clon
 #undef SET_KEY
 #undef SET_VALUE
 #undef KEY_BYTES
+#undef KEY_ALIGNMENT
 #undef REFERS
 #undef LAYOUT
 #undef SLOT_BYTES

@@ -103,7 +103,7 @@ struct ebb__nested {
     size_t len, bytes;        /* entries that can be found; what all inner maps hold */
     uint64_t serials, detached;
     uint64_t evicted_entries, evicted_inner_maps, expired_inner_maps;
-    uint64_t puts;              /* entries that were added so far */
+    uint64_t puts; /* entries that were added so far */
     /* Entries and bytes at which the inventory is out of date. */
     size_t show_at, show_below, show_bytes_at, show_bytes_below;
 };

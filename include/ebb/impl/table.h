@@ -86,6 +86,7 @@ struct ebb__table {
     struct ebb__slab *slabs; /* with free nodes */
     const struct ebb_allocator *allocator;
     bool paged; /* pages, not blocks */
+    bool moved; /* its reservations may be several mappings, which do not move together */
     bool no_shrink, huge, fail_fast;
     const char *name;
     bool kept;      /* cleared and not yet filled again: does not shrink */
@@ -170,7 +171,8 @@ void ebb__table_emptied(struct ebb__table *table, const struct ebb__layout *layo
 /* Memory that the next splits will touch is made ready in runs; that of a reservation, at once as far
  * as it is not very large. */
 void ebb__table_prepare(struct ebb__table *table, size_t bucket);
-void ebb__table_reserved(struct ebb__table *table, const struct ebb__layout *layout);
+void ebb__table_reserved(struct ebb__table *table, const struct ebb__layout *layout,
+                         size_t buckets);
 
 /* A node with no entries, not yet in a chain. NULL: out of memory. */
 struct ebb__node *ebb__node_new(struct ebb__table *table, const struct ebb__layout *layout);
