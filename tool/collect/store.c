@@ -316,8 +316,7 @@ static int identify(struct ebb_store *store, int64_t *id, int64_t *version, int6
         code = ask(store, "PRAGMA user_version", version, error);
     if (code == 0)
         code = ask(store, "SELECT count(*) FROM sqlite_schema", tables, error);
-    sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
-    return code;
+    return code == 0 ? run_sql(store, "COMMIT", error) : code; /* it is closed on failure */
 }
 
 /* Makes sure that this is a store, of a version we know. */

@@ -1008,8 +1008,9 @@ EBB__HOT void M(__open_part)(struct M(_iter) * it)
     it->walk.wary = it->walk.produced > 0;
     if (!it->walk.wary || (it->walk.until && (it->walk.end == 0 || it->walk.end > it->walk.until)))
         it->walk.until = it->walk.end;
-    it->walk.bucket = M(__bucket)(it->map, it->walk.home);
     uint64_t lanes = ebb__group_used(table->fingerprints + it->walk.home), left = lanes;
+    it->walk.bucket =
+        lanes ? M(__bucket)(it->map, it->walk.home) : NULL; /* perhaps there is none */
     for (; EBB__UNLIKELY(!it->walk.whole) && left; left &= left - 1)
         if (!M(__is_due)(it, M(__key)(it->map, it->walk.bucket, ebb__first_lane(left))))
             lanes ^= left & -left;
