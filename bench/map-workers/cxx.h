@@ -1,7 +1,12 @@
 // Worker: a C++ map with the standard interface; MAP<key, value, hash> is the template. See worker.h.
 #include "keys.h"
 
+#include <new>
 #include <string_view>
+
+#ifndef NDEBUG
+#error "with assertions these maps look up twice: build with --buildtype=release"
+#endif
 
 #ifdef TEXT_KEYS
 typedef std::string_view key_type;
@@ -37,18 +42,22 @@ static inline key_type key_at(size_t i)
 }
 #endif
 
+typedef MAP<key_type, uint64_t, hasher> peer_map;
+
+// In place, as a C map is: making one includes no allocation of the map itself.
 struct map {
-    MAP<key_type, uint64_t, hasher> *table;
+    alignas(peer_map) unsigned char place[sizeof(peer_map)];
+    peer_map *table;
 };
 
 HOT void map_init(struct map *map)
 {
-    map->table = new MAP<key_type, uint64_t, hasher>();
+    map->table = new (map->place) peer_map();
 }
 
 HOT void map_free(struct map *map)
 {
-    delete map->table;
+    map->table->~peer_map();
 }
 
 HOT void map_reserve(struct map *map, size_t n)

@@ -39,13 +39,21 @@ def newest_go():
     return max(found)[1:] if found else None
 
 
+def give_up(line):
+    print(line, file=sys.stderr)
+    sys.exit(2)
+
+
 def find(build, kind, names):
     """The workers for a kind of keys, Ebb's first. What is not there is named on stderr, once."""
     build = pathlib.Path(build)
+    unknown = set(names or []) - set(PEERS) - {"ebb", "go"}
+    if unknown:
+        give_up(f"no such peer: {', '.join(sorted(unknown))}; there are {', '.join(PEERS)} and go")
     done = subprocess.run(["ninja", "-C", str(build), "--quiet", "map-workers"],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
-        sys.exit("the workers do not build:\n" + done.stdout)
+        give_up("the workers do not build:\n" + done.stdout)
     workers = []
     for name in ["ebb", *PEERS]:
         if names and name not in names and name != "ebb":
@@ -54,7 +62,7 @@ def find(build, kind, names):
         if program.exists():
             workers.append(Worker(name, [str(program)], program))
         elif name == "ebb":
-            sys.exit(f"{program} is missing; build first")
+            give_up(f"{program} is missing; build first")
         else:
             skip(f"{name}: without {PEERS[name]} it was not built")
     go = newest_go() if not names or "go" in names else None
@@ -91,7 +99,7 @@ def run(worker, mode, n, processor):
     command = [*worker.command, mode, str(n), *getattr(worker, "last", [])]
     done = subprocess.run(command, capture_output=True, text=True, preexec_fn=pin(processor))
     if done.returncode:
-        sys.exit(f"{' '.join(command)} failed: {done.stderr.strip() or done.returncode}")
+        give_up(f"{' '.join(command)} failed: {done.stderr.strip() or done.returncode}")
     return {name: float(value) for name, value in map(str.split, done.stdout.splitlines())}
 
 

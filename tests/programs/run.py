@@ -8,6 +8,7 @@ cases that need it. --reports keeps every JSON report."""
 
 import argparse
 import pathlib
+import signal
 import sys
 
 sys.dont_write_bytecode = True  # the source tree stays as it is
@@ -28,6 +29,9 @@ def main():
     parser.add_argument("--list", action="store_true", help="list the cases")
     parser.add_argument("cases", nargs="*", help="parts of names")
     options = parser.parse_args()
+    # A shell's background jobs ignore both, and so would everything that is started here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     options.ebb = str(pathlib.Path(options.ebb).resolve())
     if not options.list and not pathlib.Path(options.ebb).exists():
         parser.error(f"{options.ebb} does not exist: build it first, or name it with --ebb")
