@@ -2,7 +2,7 @@
 // bounds the inner maps.
 //
 // expect: unbounded-nested-map
-// quick: 8
+// quick: 12
 package main
 
 import (
