@@ -311,18 +311,22 @@ static void discard(struct ebb__table *table, enum part part, const struct ebb__
                                   end - begin);
 }
 
+/* The small parts behind the last bucket, as far as trimming in steps may have left them behind `from`. */
+static void discard_small(struct ebb__table *table, const struct ebb__layout *layout, size_t from)
+{
+    size_t end = from + TRIM_SMALL + TRIM;
+    end = end < table->capacity ? end : table->capacity;
+    for (int part = 0; part < SLOTS; part++)
+        discard(table, (enum part)part, layout, ebb__table_buckets(table), end);
+}
+
 void ebb__table_trim(struct ebb__table *table, const struct ebb__layout *layout)
 {
     size_t buckets = ebb__table_buckets(table), behind = table->touched - buckets;
     /* The small parts of many buckets share a page: they go in larger steps, and half-way between two
      * steps of the slots, so that no operation does both. */
-    if (behind == TRIM / 2 && buckets % TRIM_SMALL < TRIM) {
-        size_t end = buckets + TRIM_SMALL + TRIM;
-        end = end < table->capacity ? end : table->capacity;
-        discard(table, FINGERPRINTS, layout, buckets, end);
-        discard(table, CHAINS, layout, buckets, end);
-        discard(table, FILTERS, layout, buckets, end);
-    }
+    if (behind == TRIM / 2 && buckets % TRIM_SMALL < TRIM)
+        discard_small(table, layout, buckets);
     if (behind < TRIM)
         return;
     discard(table, SLOTS, layout, buckets, table->touched);
@@ -365,12 +369,8 @@ void ebb__table_trim_all(struct ebb__table *table, const struct ebb__layout *lay
     }
     if (full < PAGED_FROM / 2 && leave_pages(table, layout, full))
         return;
-    /* Trimming in steps may have left small parts behind that. */
-    size_t end = table->touched + TRIM_SMALL + TRIM;
-    end = end < table->capacity ? end : table->capacity;
     discard(table, SLOTS, layout, buckets, table->touched);
-    for (int part = 0; part < SLOTS; part++)
-        discard(table, (enum part)part, layout, buckets, end);
+    discard_small(table, layout, table->touched);
     table->touched = buckets;
 }
 

@@ -1057,11 +1057,11 @@ EBB__HOT bool M(__next_part)(struct M(_iter) * it)
     return true;
 }
 
-/* Whether an entry of the chain is to be produced. */
-static EBB__COLD bool M(__is_wanted)(struct M(_iter) * it, const struct ebb__node *node, unsigned i,
-                                     const KEY *key)
+/* Whether an entry found in the part's bucket is to be produced. In a lane that was chosen before the
+ * map changed there may be another one by now. */
+static EBB__COLD bool M(__is_wanted)(struct M(_iter) * it, const KEY *key)
 {
-    return node->fingerprints[i] && (it->walk.whole || M(__is_due)(it, key)) &&
+    return (it->walk.whole || M(__is_due)(it, key)) &&
            !(it->walk.wary && M(__was_produced)(it, key));
 }
 
@@ -1079,9 +1079,7 @@ static EBB__COLD bool M(__iter_search)(struct M(_iter) * it)
             return M(__produce_lane)(it, &it->walk.lanes);
         while (it->walk.wary_lanes) {
             unsigned lane = ebb__first_lane(it->walk.wary_lanes);
-            const KEY *key = M(__key)(it->map, it->walk.bucket, lane);
-            /* Another entry may have come into the lane of one that went. */
-            if ((it->walk.whole || M(__is_due)(it, key)) && !M(__was_produced)(it, key))
+            if (M(__is_wanted)(it, M(__key)(it->map, it->walk.bucket, lane)))
                 return M(__produce_lane)(it, &it->walk.wary_lanes);
             it->walk.wary_lanes &= it->walk.wary_lanes - 1;
         }
@@ -1093,7 +1091,7 @@ static EBB__COLD bool M(__iter_search)(struct M(_iter) * it)
                 it->walk.node_lane = 0;
             }
             const KEY *key = M(__node_key)(it->map, node, i);
-            if (M(__is_wanted)(it, node, i, key))
+            if (node->fingerprints[i] && M(__is_wanted)(it, key))
                 return M(__produce)(it, key, M(__node_value)(it->map, node, i));
         }
     } while (M(__next_part)(it));
