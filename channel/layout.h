@@ -197,8 +197,8 @@ struct ebb_channel_header {
     uint32_t page_size;
     uint32_t agent_flags; /* EBB_AGENT_... */
     char executable[EBB_CHANNEL_PATH_BYTES];
-    uint32_t command_size; /* bytes used in `command` */
-    uint32_t reserved;
+    uint32_t command_size;  /* bytes used in `command` */
+    uint32_t pid_namespace; /* inode of the pid namespace that `pid` belongs to; 0: unknown */
     char command[EBB_CHANNEL_COMMAND_BYTES]; /* arguments, NUL-separated */
     char allocator[EBB_CHANNEL_PATH_BYTES];  /* the object that provides the real malloc */
 

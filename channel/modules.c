@@ -96,6 +96,17 @@ static void describe(struct ebb_module *module, const struct dl_phdr_info *info)
                           info->dlpi_phdr[i].p_memsz);
 }
 
+/* Room for one more: after the last, or where one was unloaded. NULL: none. */
+static struct known *room(struct known_modules *all)
+{
+    if (all->count < MAX_MODULES)
+        return &all->known[all->count];
+    for (uint32_t i = 0; i < all->count; i++)
+        if (!all->known[i].round)
+            return &all->known[i];
+    return NULL;
+}
+
 static void see_range(struct known_modules *all, const struct dl_phdr_info *info,
                       const ElfW(Phdr) * segment)
 {
@@ -110,7 +121,8 @@ static void see_range(struct known_modules *all, const struct dl_phdr_info *info
             return;
         }
     }
-    if (all->count == MAX_MODULES)
+    struct known *known = room(all);
+    if (!known)
         return;
     describe(&all->module, info);
     all->module.start = start;
@@ -120,8 +132,9 @@ static void see_range(struct known_modules *all, const struct dl_phdr_info *info
     uint32_t index = ebb_writer_module(all->writer, &all->module);
     if (index == EBB_NONE)
         return;
-    all->known[all->count] = (struct known){start, end, identity, index, all->round};
-    __atomic_store_n(&all->count, all->count + 1, __ATOMIC_RELEASE);
+    *known = (struct known){start, end, identity, index, all->round};
+    if (known == &all->known[all->count])
+        __atomic_store_n(&all->count, all->count + 1, __ATOMIC_RELEASE);
 }
 
 /* Sees one object. Stops at the first when nothing was loaded or unloaded since. */

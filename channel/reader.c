@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/vec.h"
+#include "channel/process.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -118,37 +119,9 @@ static void sanitise(char *text, size_t size, bool keep_nuls)
 
 /* --- processes -------------------------------------------------------------------------------- */
 
-/* Whether the process runs: its start time agrees and it is more than a zombie. A main thread that
- * ended while others run on looks like a zombie, but such a process has further threads. */
-static bool process_runs(pid_t pid, uint64_t start_ticks)
-{
-    char path[32], text[1024];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t size = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (size <= 0)
-        return false;
-    text[size] = 0;
-    const char *after_name = strrchr(text, ')'); /* the name may hold anything, ')' included */
-    char state;
-    int64_t threads;
-    uint64_t ticks;
-    if (!after_name ||
-        sscanf(after_name + 1,
-               " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNd64
-               " %*s %" SCNu64,
-               &state, &threads, &ticks) != 3)
-        return false;
-    bool ended = state == 'X' || (state == 'Z' && threads <= 1);
-    return !ended && ticks == start_ticks;
-}
-
 bool ebb_reader_alive(const struct ebb_reader *reader)
 {
-    return process_runs(reader->identity.pid, reader->identity.start_ticks);
+    return ebb_process_runs(reader->identity.pid, reader->identity.start_ticks);
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -440,7 +413,7 @@ int ebb_reader_list(uint64_t session,
         qsort(listing.items, listing.len, sizeof listing.items[0], compare_listed);
     for (size_t i = 0; code == 0 && i < listing.len; i++) {
         const struct ebb_identity *identity = &listing.items[i].identity;
-        bool alive = process_runs(identity->pid, identity->start_ticks);
+        bool alive = ebb_process_runs(identity->pid, identity->start_ticks);
         visited++;
         if (each(context, identity, alive, listing.items[i].done) != 0)
             break;

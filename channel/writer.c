@@ -130,6 +130,24 @@ void *ebb_writer_pages(size_t bytes)
 
 /* -- Birth without a file ---------------------------------------------------------------------- */
 
+/* How long the tables' first chunks are. For an agent, long enough for what most programs do; for maps
+ * alone, a page or so: every program that links libebb has them. */
+static void shape_tables(struct ebb_writer *writer, bool maps_alone)
+{
+    static const uint8_t first_shift[EBB_TABLE_COUNT][2] = {
+        [EBB_TABLE_SHARDS] = {6, 6},  [EBB_TABLE_MODULES] = {6, 4},  [EBB_TABLE_FRAMES] = {15, 9},
+        [EBB_TABLE_STACKS] = {11, 8}, [EBB_TABLE_BUCKETS] = {12, 6}, [EBB_TABLE_SAMPLES] = {13, 7},
+        [EBB_TABLE_MAPS] = {5, 4},
+    };
+    for (int id = 0; id < EBB_TABLE_COUNT; id++)
+        writer->table[id].first_shift = first_shift[id][maps_alone];
+}
+
+static uint64_t chunk_bytes(const struct ebb_writer *writer, enum ebb_table id, unsigned chunk)
+{
+    return ((uint64_t)ebb__entry_size[id] << writer->table[id].first_shift) << chunk;
+}
+
 struct ebb_writer *ebb_writer_open(const struct ebb_writer_config *config)
 {
     struct ebb_writer *writer = the_writer;
@@ -144,10 +162,11 @@ struct ebb_writer *ebb_writer_open(const struct ebb_writer_config *config)
     the_writer = writer;
     let_go();
 
-    size_t shard_bytes = page_up(sizeof(struct ebb_shard) << 6);
+    shape_tables(writer, config->agent_flags & EBB_AGENT_LIBRARY);
     struct ebb__channel_table *shards = &writer->table[EBB_TABLE_SHARDS];
+    size_t shard_bytes = page_up(chunk_bytes(writer, EBB_TABLE_SHARDS, 0));
     shards->chunk[0] = ebb_writer_pages(shard_bytes);
-    shards->link[0] = ebb_writer_pages(sizeof(uint32_t) << 6);
+    shards->link[0] = ebb_writer_pages(sizeof(uint32_t) << shards->first_shift);
     if (!shards->chunk[0] || !shards->link[0])
         return NULL;
     shards->chunks = 1;
@@ -244,6 +263,13 @@ static void name_record(struct ebb_writer *writer)
     append_number(append(out, "-"), writer->start_ticks);
 }
 
+static uint32_t pid_namespace(void)
+{
+    struct stat status;
+    long failed = syscall(SYS_newfstatat, AT_FDCWD, "/proc/self/ns/pid", &status, 0);
+    return failed ? 0 : (uint32_t)status.st_ino;
+}
+
 static void fill_identity(struct ebb_writer *writer, struct ebb_channel_header *header)
 {
     header->magic = EBB_CHANNEL_MAGIC;
@@ -254,6 +280,7 @@ static void fill_identity(struct ebb_writer *writer, struct ebb_channel_header *
     header->pid = (uint32_t)writer->pid;
     header->parent_pid = (uint32_t)syscall(SYS_getppid);
     header->start_ticks = writer->start_ticks;
+    header->pid_namespace = pid_namespace();
     header->session = writer->session;
     header->period = writer->period;
     header->page_size = (uint32_t)page_size();
@@ -319,11 +346,6 @@ static bool size_allowed(uint64_t size)
            (limit.rlim_cur == RLIM_INFINITY || size <= limit.rlim_cur);
 }
 
-static uint64_t chunk_bytes(enum ebb_table id, unsigned chunk)
-{
-    return ((uint64_t)ebb__table_shape[id].entry_size << ebb__table_shape[id].first_shift) << chunk;
-}
-
 /* The private numbers beside an entry; only some tables need them. */
 static bool add_links(struct ebb_writer *writer, enum ebb_table id, unsigned chunk)
 {
@@ -331,8 +353,7 @@ static bool add_links(struct ebb_writer *writer, enum ebb_table id, unsigned chu
     bool linked = id == EBB_TABLE_SAMPLES || id == EBB_TABLE_SHARDS || id == EBB_TABLE_MAPS;
     if (!linked || table->link[chunk])
         return true;
-    table->link[chunk] =
-        ebb_writer_pages((sizeof(uint32_t) << ebb__table_shape[id].first_shift) << chunk);
+    table->link[chunk] = ebb_writer_pages((sizeof(uint32_t) << table->first_shift) << chunk);
     return table->link[chunk] != NULL;
 }
 
@@ -347,7 +368,7 @@ int ebb_writer_publish(struct ebb_writer *writer)
     uint64_t offset[EBB_TABLE_COUNT], size = page_up(sizeof(struct ebb_channel_header));
     for (int id = 0; id < EBB_TABLE_COUNT; id++) {
         offset[id] = size;
-        size += page_up(chunk_bytes((enum ebb_table)id, 0));
+        size += page_up(chunk_bytes(writer, (enum ebb_table)id, 0));
     }
     if (!size_allowed(size))
         return -EFBIG;
@@ -379,8 +400,8 @@ int ebb_writer_publish(struct ebb_writer *writer)
     header->file_size = size;
     for (int id = 0; id < EBB_TABLE_COUNT; id++) {
         struct ebb_table_directory *directory = &header->table[id];
-        directory->entry_size = ebb__table_shape[id].entry_size;
-        directory->first_shift = ebb__table_shape[id].first_shift;
+        directory->entry_size = ebb__entry_size[id];
+        directory->first_shift = writer->table[id].first_shift;
         directory->chunk_offset[0] = offset[id];
         directory->chunks = 1;
         if (id != EBB_TABLE_SHARDS) {
@@ -391,7 +412,7 @@ int ebb_writer_publish(struct ebb_writer *writer)
 
     /* The shards keep their addresses: the file's pages take the place of the private ones. What
      * another thread counts between the copy and the replacement, a few calls, is lost. */
-    uint64_t shard_bytes = page_up(chunk_bytes(EBB_TABLE_SHARDS, 0));
+    uint64_t shard_bytes = page_up(chunk_bytes(writer, EBB_TABLE_SHARDS, 0));
     __builtin_memcpy(map + offset[EBB_TABLE_SHARDS], shards->chunk[0], shard_bytes);
     if (!raw_mmap(shards->chunk[0], shard_bytes, MAP_SHARED | MAP_FIXED, fd,
                   offset[EBB_TABLE_SHARDS]))
@@ -428,7 +449,7 @@ static bool add_chunk(struct ebb_writer *writer, enum ebb_table id)
     unsigned chunk = table->chunks;
     if (chunk >= EBB_CHANNEL_MAX_CHUNKS || !writer->published)
         return false;
-    uint64_t offset = page_up(writer->file_size), bytes = page_up(chunk_bytes(id, chunk));
+    uint64_t offset = page_up(writer->file_size), bytes = page_up(chunk_bytes(writer, id, chunk));
     if (!size_allowed(offset + bytes) || !add_links(writer, id, chunk))
         return false;
 
@@ -456,21 +477,22 @@ static bool add_chunk(struct ebb_writer *writer, enum ebb_table id)
     return true;
 }
 
-static uint64_t capacity(enum ebb_table id, uint32_t chunks)
+static uint64_t capacity(const struct ebb__channel_table *table)
 {
-    return ((UINT64_C(1) << chunks) - 1) << ebb__table_shape[id].first_shift;
+    uint32_t chunks = __atomic_load_n(&table->chunks, __ATOMIC_ACQUIRE);
+    return ((UINT64_C(1) << chunks) - 1) << table->first_shift;
 }
 
 bool ebb__reserve(struct ebb_writer *writer, enum ebb_table id, uint64_t count)
 {
     struct ebb__channel_table *table = &writer->table[id];
-    if (count <= capacity(id, __atomic_load_n(&table->chunks, __ATOMIC_ACQUIRE)))
+    if (count <= capacity(table))
         return true;
     bool room = false;
     if (count < EBB_NONE && !writer->sealed && ebb_clock_coarse_ns() >= table->retry_ns) {
         int saved = errno;
         ebb_spin_lock(&writer->grow_lock);
-        while (!(room = count <= capacity(id, table->chunks)) && add_chunk(writer, id))
+        while (!(room = count <= capacity(table)) && add_chunk(writer, id))
             ;
         if (!room && writer->published)
             table->retry_ns = ebb_clock_coarse_ns() + RETRY_NS;
@@ -579,7 +601,7 @@ void ebb_writer_give_shard(struct ebb_writer *writer, struct ebb_shard *shard)
     struct ebb__channel_table *table = &writer->table[EBB_TABLE_SHARDS];
     for (unsigned chunk = 0; chunk < table->chunks; chunk++) {
         const struct ebb_shard *first = table->chunk[chunk];
-        if (shard >= first && shard < first + ((size_t)64 << chunk)) {
+        if (shard >= first && shard < first + ((size_t)1 << table->first_shift << chunk)) {
             table->link[chunk][shard - first] = 0;
             shard->thread = 0;
         }

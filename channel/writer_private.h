@@ -20,6 +20,7 @@
 struct ebb__channel_table {
     uint32_t used; /* the truth; the directory's `used` is a copy for readers */
     uint32_t chunks;
+    uint32_t first_shift; /* entries of the first chunk: 1 << first_shift */
     void *chunk[EBB_CHANNEL_MAX_CHUNKS];
     uint32_t *link[EBB_CHANNEL_MAX_CHUNKS]; /* samples and maps: a private number per entry, links
                                                of the free lists; shards: 1 while taken */
@@ -91,23 +92,21 @@ struct ebb_writer {
     uint64_t first_filter[1 + EBB__FIRST_FILTER_BITS / 64]; /* a struct ebb_filter: mask, bits */
 };
 
-static const struct ebb__table_shape {
-    uint32_t entry_size;
-    uint32_t first_shift;
-} ebb__table_shape[EBB_TABLE_COUNT] = {
-    [EBB_TABLE_SHARDS] = {sizeof(struct ebb_shard), 6},
-    [EBB_TABLE_MODULES] = {sizeof(struct ebb_module), 6},
-    [EBB_TABLE_FRAMES] = {sizeof(uint64_t), 15},
-    [EBB_TABLE_STACKS] = {sizeof(struct ebb_stack), 11},
-    [EBB_TABLE_BUCKETS] = {sizeof(struct ebb_bucket), 12},
-    [EBB_TABLE_SAMPLES] = {sizeof(struct ebb_sample), 13},
-    [EBB_TABLE_MAPS] = {sizeof(struct ebb_map_entry), 5},
+static const uint32_t ebb__entry_size[EBB_TABLE_COUNT] = {
+    [EBB_TABLE_SHARDS] = sizeof(struct ebb_shard),
+    [EBB_TABLE_MODULES] = sizeof(struct ebb_module),
+    [EBB_TABLE_FRAMES] = sizeof(uint64_t),
+    [EBB_TABLE_STACKS] = sizeof(struct ebb_stack),
+    [EBB_TABLE_BUCKETS] = sizeof(struct ebb_bucket),
+    [EBB_TABLE_SAMPLES] = sizeof(struct ebb_sample),
+    [EBB_TABLE_MAPS] = sizeof(struct ebb_map_entry),
 };
 
 /* Entry `index` of a table; it must have been reserved. */
-static inline unsigned ebb__chunk_of(enum ebb_table id, uint32_t index, uint32_t *within)
+static inline unsigned ebb__chunk_of(const struct ebb_writer *writer, enum ebb_table id,
+                                     uint32_t index, uint32_t *within)
 {
-    unsigned shift = ebb__table_shape[id].first_shift;
+    unsigned shift = writer->table[id].first_shift;
     unsigned chunk = 31u - (unsigned)__builtin_clz((index >> shift) + 1);
     *within = index - (((UINT32_C(1) << chunk) - 1) << shift);
     return chunk;
@@ -116,15 +115,14 @@ static inline unsigned ebb__chunk_of(enum ebb_table id, uint32_t index, uint32_t
 static inline void *ebb__entry(struct ebb_writer *writer, enum ebb_table id, uint32_t index)
 {
     uint32_t within;
-    unsigned chunk = ebb__chunk_of(id, index, &within);
-    return (char *)writer->table[id].chunk[chunk] +
-           (size_t)within * ebb__table_shape[id].entry_size;
+    unsigned chunk = ebb__chunk_of(writer, id, index, &within);
+    return (char *)writer->table[id].chunk[chunk] + (size_t)within * ebb__entry_size[id];
 }
 
 static inline uint32_t *ebb__link(struct ebb_writer *writer, enum ebb_table id, uint32_t index)
 {
     uint32_t within;
-    unsigned chunk = ebb__chunk_of(id, index, &within);
+    unsigned chunk = ebb__chunk_of(writer, id, index, &within);
     return &writer->table[id].link[chunk][within];
 }
 

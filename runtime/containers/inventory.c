@@ -7,9 +7,10 @@
  * so that those moments are met. Nothing else costs anything.
  *
  * Under the agent the entries go into its record. Otherwise the first map to be shown makes a record,
- * which holds nothing else. EBB_PUBLISH=0 in the environment forbids that. */
+ * which holds nothing else, and clears away those that killed processes left. EBB_PUBLISH=0 in the environment forbids that. */
 #include "channel/modules.h"
 #include "channel/sampler.h"
+#include "channel/tidy.h"
 #include "channel/writer.h"
 #include "runtime/containers/level.h"
 
@@ -90,8 +91,10 @@ static void start(void)
     publisher.started = true;
     publisher.off = getauxval(AT_SECURE) || (wanted && strcmp(wanted, "0") == 0) ||
                     pthread_atfork(before_fork, after_fork, after_fork) != 0;
-    if (!publisher.off)
+    if (!publisher.off) {
+        ebb_channel_tidy();
         open_record();
+    }
 }
 
 /* The record to write into; NULL: none. A map that goes is no reason to make one (`opens`): a child by

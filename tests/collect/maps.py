@@ -148,6 +148,18 @@ def killed():
         check(not program.records(), "the record stays")
 
 
+def left_behind():
+    with Program().told("put 1000") as living, Program().told("put 1000") as killed:
+        path = pathlib.Path("/dev/shm", *killed.records())
+        check(path.stat().st_blocks * 512 < 100e3, f"{path.stat().st_blocks * 512} bytes for two maps")
+        killed.process.kill()
+        killed.process.wait()
+        check(killed.records(), "nothing is left to clear away")
+        with Program().told("put 1000") as third:
+            check(not killed.records(), "the record of a killed program stays")
+            check(living.records() and third.records(), "a record of a program that runs is gone")
+
+
 def ends():
     with Program().told("put 100000") as program:
         program.process.communicate()
@@ -214,6 +226,7 @@ main([
     ("a child by fork has a record of its own", after_fork),
     ("EBB_PUBLISH=0", keeps_to_itself),
     ("a killed program's maps", killed),
+    ("what a killed program left goes with the next", left_behind),
     ("a program that ends leaves nothing behind", ends),
     ("the doctor names the map that grows", doctor_names_it),
     ("the doctor names a nested map, and its entries nowhere else", doctor_names_nested),

@@ -21,7 +21,7 @@ struct process {
     const char *state;
     bool done;
     double age_s;      /* so far, or from start to end */
-    double live_bytes; /* by the samples; negative: not known */
+    double live_bytes; /* by the samples, and Ebb maps' own pages; negative: not known */
     double rss_bytes;  /* negative: not known */
 };
 
@@ -38,6 +38,8 @@ static double live_bytes(const struct ebb_snapshot *snapshot)
     double live = 0;
     for (size_t i = 0; i < snapshot->bucket_count; i++)
         live += (double)(snapshot->buckets[i].alloc_bytes - snapshot->buckets[i].free_bytes);
+    for (size_t i = 0; i < snapshot->map_count; i++)
+        live += (double)snapshot->maps[i].mapped_bytes;
     return live;
 }
 
