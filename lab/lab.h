@@ -47,7 +47,7 @@ extern struct lab_memory lab_memory;
 extern const struct ebb_allocator lab_allocator;
 
 /* Megabytes of resident memory that `work` adds at its peak, and at its end; in a process of its own,
- * so that nothing from before is reused. 0, or -1: it could not be measured. */
-int lab_resident(void (*work)(void *), void *context, double *peak, double *end);
+ * so that nothing from before is reused. NAN: it could not be measured. */
+void lab_resident(void (*work)(void *), void *context, double *peak, double *end);
 
 #endif

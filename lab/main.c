@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,13 +26,13 @@ enum { COUNT = sizeof experiments / sizeof *experiments, MAX_ROWS = 64 };
 struct row {
     char what[80];
     const char *unit, *claim;
-    double ebb, go;
-    bool has_go;
+    double ebb, go; /* NAN: not measured */
 };
 
 struct lab {
     struct row rows[MAX_ROWS];
     size_t count;
+    bool failed; /* a measurement of ours */
 };
 
 void lab_row(struct lab *lab, const char *what, const char *unit, const char *claim, double value)
@@ -39,7 +40,8 @@ void lab_row(struct lab *lab, const char *what, const char *unit, const char *cl
     if (lab->count == MAX_ROWS)
         return;
     struct row *row = &lab->rows[lab->count++];
-    *row = (struct row){.unit = unit, .claim = claim, .ebb = value};
+    *row = (struct row){.unit = unit, .claim = claim, .ebb = value, .go = NAN};
+    lab->failed |= isnan(value);
     snprintf(row->what, sizeof row->what, "%s", what);
 }
 
@@ -97,10 +99,8 @@ static bool run_go(const struct lab_experiment *experiment, struct lab *lab)
             continue;
         *tab = 0;
         for (size_t i = 0; i < lab->count; i++)
-            if (strcmp(lab->rows[i].what, line) == 0) {
+            if (strcmp(lab->rows[i].what, line) == 0)
                 lab->rows[i].go = strtod(tab + 1, NULL);
-                lab->rows[i].has_go = true;
-            }
     }
     return pclose(output) == 0;
 }
@@ -125,6 +125,8 @@ static const char *go_version(char version[static 64])
 
 static const char *figure(double value, const char *unit, char buffer[static 32])
 {
+    if (isnan(value))
+        return "-";
     int decimals = value < 10 ? 2 : value < 100 ? 1 : 0;
     snprintf(buffer, 32, "%.*f %s", decimals, value, unit);
     return buffer;
@@ -143,10 +145,15 @@ static void print_text(const struct lab_experiment *experiment, const struct lab
         snprintf(claim, sizeof claim, "%s%s%s", row->claim, number ? " " : "",
                  number ? row->unit : "");
         printf("  %-52s %24s %12s %12s\n", row->what, claim, figure(row->ebb, row->unit, mine),
-               row->has_go ? figure(row->go, row->unit, other) : "-");
+               figure(row->go, row->unit, other));
     }
     putchar('\n');
     fflush(stdout);
+}
+
+static json_t *number_or_null(double value)
+{
+    return isnan(value) ? json_null() : json_real(value);
 }
 
 static json_t *describe(const struct lab_experiment *experiment, const struct lab *lab)
@@ -155,9 +162,9 @@ static json_t *describe(const struct lab_experiment *experiment, const struct la
     for (size_t i = 0; i < lab->count; i++) {
         const struct row *row = &lab->rows[i];
         json_array_append_new(rows,
-                              json_pack("{s:s, s:s, s:s, s:f, s:o}", "what", row->what, "unit",
-                                        row->unit, "claimed", row->claim, "ebb", row->ebb, "go",
-                                        row->has_go ? json_real(row->go) : json_null()));
+                              json_pack("{s:s, s:s, s:s, s:o, s:o}", "what", row->what, "unit",
+                                        row->unit, "claimed", row->claim, "ebb",
+                                        number_or_null(row->ebb), "go", number_or_null(row->go)));
     }
     return json_pack("{s:s, s:s, s:s, s:o}", "id", experiment->id, "title", experiment->title,
                      "source", experiment->source, "rows", rows);
@@ -243,6 +250,7 @@ int main(int argc, char **argv)
     json_t *all = choices.json ? json_array() : NULL;
     if (choices.go && !choices.list && !*go_version(go))
         fputs("ebb lab: there is no go in PATH; its column stays empty\n", stderr);
+    bool failed = false;
     int chosen = argc - optind, count = chosen ? chosen : COUNT;
     for (int i = 0; i < count; i++) {
         const struct lab_experiment *experiment = chosen ? find(argv[optind + i]) : experiments[i];
@@ -257,6 +265,8 @@ int main(int argc, char **argv)
         if (isatty(STDERR_FILENO))
             fprintf(stderr, "ebb lab: %s, %d of %d ...\r", experiment->id, i + 1, count);
         experiment->run(&lab);
+        if (lab.failed)
+            failed = fail(experiment->id, "a process of its own could not be run to its end");
         if (*go && !run_go(experiment, &lab))
             fprintf(stderr, "ebb lab: %s: the Go side did not run\n", experiment->id);
         if (choices.json)
@@ -270,5 +280,7 @@ int main(int argc, char **argv)
         putchar('\n');
         json_decref(object);
     }
-    return fflush(stdout) != 0 || ferror(stdout) ? fail("standard output", strerror(errno)) : 0;
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return fail("standard output", strerror(errno));
+    return failed ? 2 : 0;
 }

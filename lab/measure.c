@@ -1,6 +1,7 @@
 /* See lab.h. */
 #include "lab/lab.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,12 +89,13 @@ static double resident_peak(void)
     return (double)usage.ru_maxrss * 1024 / 1e6;
 }
 
-int lab_resident(void (*work)(void *), void *context, double *peak, double *end)
+void lab_resident(void (*work)(void *), void *context, double *peak, double *end)
 {
     int ends[2], status = -1;
     double got[2];
+    *peak = *end = NAN;
     if (pipe(ends) < 0)
-        return -1;
+        return;
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
@@ -106,8 +108,7 @@ int lab_resident(void (*work)(void *), void *context, double *peak, double *end)
     ssize_t size = pid < 0 ? -1 : read(ends[0], got, sizeof got);
     close(ends[0]);
     if (pid < 0 || waitpid(pid, &status, 0) < 0 || status != 0 || size != sizeof got)
-        return -1;
+        return;
     *peak = got[0] > 0 ? got[0] : 0;
     *end = got[1] > 0 ? got[1] : 0;
-    return 0;
 }
