@@ -44,7 +44,7 @@ static pid_t parse_pid(const char *word)
     return word[0] >= '1' && word[0] <= '9' && !*end && !errno && pid <= INT32_MAX ? (pid_t)pid : 0;
 }
 
-static bool is_record_path(const char *word)
+bool ebb_is_record(const char *word)
 {
     static const char prefix[] = EBB_CHANNEL_DIRECTORY "/" EBB_CHANNEL_PREFIX;
     return strncmp(word, prefix, sizeof prefix - 1) == 0;
@@ -71,7 +71,7 @@ static int open_by_kind(struct ebb_target *target, char *const *words, size_t co
     pid_t pid = count == 1 ? parse_pid(words[0]) : 0;
     if (pid > 0)
         return ebb__program_attach(pid, &target->program, error);
-    if (count == 1 && is_record_path(words[0]))
+    if (count == 1 && ebb_is_record(words[0]))
         return ebb__program_open_record(words[0], &target->program, error);
     return ebb__files_open(words, count, &target->files, error);
 }

@@ -49,6 +49,9 @@ int ebb_target_open(char *const *words, size_t count, bool is_command,
                     const struct ebb_target_options *options, struct ebb_target **target,
                     struct ebb_error *error);
 
+/* Whether a word is the path of a record in the channel. */
+bool ebb_is_record(const char *word);
+
 /* Lets go. A started program that still runs is ended (SIGTERM, after `grace_s` SIGKILL) unless
  * `keep`, and the records of its processes that are gone are removed. */
 void ebb_target_close(struct ebb_target *target, bool keep, double grace_s);

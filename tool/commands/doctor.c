@@ -36,13 +36,9 @@
 
 struct plan {
     double window_s, every_s;
-    unsigned long long period;
-    bool json, keep, only_parent;
+    bool json, keep;
     const char *html;
-    const char *store; /* a history to read instead */
-    double since_s;
-    bool no_gc, insecure; /* for services */
-    const char *token, *ca;
+    struct ebb_target_options target;
 
     char **words; /* the target */
     size_t word_count;
@@ -129,19 +125,19 @@ static int parse_options(int argc, char **argv, struct plan *plan)
                 return refuse("--every", optarg, "write a time such as 1s, at least 50ms");
             break;
         case 's':
-            plan->period = ebb_parse_size(optarg);
-            if (plan->period == 0)
+            plan->target.period = ebb_parse_size(optarg);
+            if (plan->target.period == 0)
                 return refuse("--sample", optarg, "write a size such as 512K or 1");
             break;
         case 'r':
             plan->html = optarg;
             break;
         case 'o':
-            plan->store = optarg;
+            plan->target.store = optarg;
             break;
         case 'n':
-            plan->since_s = ebb_parse_duration(optarg);
-            if (!(plan->since_s > 0 && plan->since_s <= LONGEST_WINDOW_S))
+            plan->target.since_s = ebb_parse_duration(optarg);
+            if (!(plan->target.since_s > 0 && plan->target.since_s <= LONGEST_WINDOW_S))
                 return refuse("--since", optarg, "write a time such as 6h or 7d");
             break;
         case 'j':
@@ -151,19 +147,19 @@ static int parse_options(int argc, char **argv, struct plan *plan)
             plan->keep = true;
             break;
         case 'p':
-            plan->only_parent = true;
+            plan->target.only_parent = true;
             break;
         case 'g':
-            plan->no_gc = true;
+            plan->target.no_gc = true;
             break;
         case 't':
-            plan->token = optarg;
+            plan->target.token = optarg;
             break;
         case 'c':
-            plan->ca = optarg;
+            plan->target.ca = optarg;
             break;
         case 'i':
-            plan->insecure = true;
+            plan->target.insecure = true;
             break;
         case 'h':
             print_help();
@@ -179,19 +175,12 @@ static int parse_options(int argc, char **argv, struct plan *plan)
     return 0;
 }
 
-/* The page of a process that publishes or did, named by its path. */
-static bool is_record(const char *word)
-{
-    static const char prefix[] = EBB_CHANNEL_DIRECTORY "/" EBB_CHANNEL_PREFIX;
-    return strncmp(word, prefix, sizeof prefix - 1) == 0;
-}
-
 /* Whether the target goes on while we look; saved profiles do not. */
 static bool is_alive(const struct plan *plan)
 {
     const char *word = plan->words[0];
-    return plan->is_command || (!plan->store && plan->word_count == 1 &&
-                                (ebb_is_number(word) || ebb_is_url(word) || is_record(word)));
+    return plan->is_command || (!plan->target.store && plan->word_count == 1 &&
+                                (ebb_is_number(word) || ebb_is_url(word) || ebb_is_record(word)));
 }
 
 static int check_history(const struct plan *plan)
@@ -199,7 +188,7 @@ static int check_history(const struct plan *plan)
     if (plan->is_command || plan->word_count > 1)
         return 1 + ebb_command_fail("doctor", "with --store name one of its targets, or none for "
                                               "all; `ebb record` fills a store");
-    if (plan->period || plan->keep || plan->only_parent)
+    if (plan->target.period || plan->keep || plan->target.only_parent)
         return 1 + ebb_command_fail("doctor",
                                     "--sample, --keep and --only-parent are for a program that is "
                                     "started here, not for a history");
@@ -222,19 +211,19 @@ static int parse(int argc, char **argv, struct plan *plan)
                                     argv[optind]);
     plan->words = plan->is_command ? argv + end + 1 : argv + optind;
     plan->word_count = (size_t)(plan->is_command ? argc - end - 1 : end - optind);
-    if (plan->store)
+    if (plan->target.store)
         return check_history(plan);
-    if (plan->since_s > 0)
+    if (plan->target.since_s > 0)
         return 1 + ebb_command_fail("doctor", "--since is for a history: --store FILE");
     if (plan->word_count == 0)
         return 1 + ebb_command_fail("doctor", "name a target: ebb doctor -- CMD ARG..., "
                                               "ebb doctor PID, ebb doctor URL, or profiles in time "
                                               "order");
-    if (!plan->is_command && (plan->period || plan->keep || plan->only_parent))
+    if (!plan->is_command && (plan->target.period || plan->keep || plan->target.only_parent))
         return 1 + ebb_command_fail("doctor",
                                     "--sample, --keep and --only-parent are for a program "
                                     "that is started here: ebb doctor -- CMD ARG...");
-    if ((plan->no_gc || plan->token || plan->ca || plan->insecure) &&
+    if ((plan->target.no_gc || plan->target.token || plan->target.ca || plan->target.insecure) &&
         (plan->is_command || !ebb_is_url(plan->words[0])))
         return 1 + ebb_command_fail("doctor", "--no-gc, --token, --ca and --insecure are for a "
                                               "service: ebb doctor http://HOST:PORT");
@@ -448,18 +437,11 @@ static bool saw_enough(struct ebb_target *target)
 /* Looks at one target and says what there is to say. The exit status. */
 static int examine(const struct plan *plan)
 {
-    struct ebb_target_options options = {.period = plan->period,
-                                         .output_to_stderr = true,
-                                         .only_parent = plan->only_parent,
-                                         .store = plan->store,
-                                         .since_s = plan->since_s,
-                                         .window_s = plan->window_s,
-                                         .no_gc = plan->no_gc,
-                                         .token = plan->token,
-                                         .ca = plan->ca,
-                                         .insecure = plan->insecure};
+    struct ebb_target_options options = plan->target;
     struct ebb_error error = {0}, lost = {0};
     struct ebb_target *target = NULL;
+    options.output_to_stderr = true;
+    options.window_s = plan->window_s;
     options.interrupt = ebb_signals_descriptor();
     int code =
         ebb_target_open(plan->words, plan->word_count, plan->is_command, &options, &target, &error);
@@ -523,13 +505,13 @@ static int examine_history(struct plan *plan)
     struct names names = {0};
     struct ebb_error error = {0};
     int worst = 0;
-    int code =
-        list_names(plan->store, plan->word_count > 0 ? plan->words[0] : NULL, &names, &error);
+    int code = list_names(plan->target.store, plan->word_count > 0 ? plan->words[0] : NULL, &names,
+                          &error);
     if (code == 0 && names.len > 1 && (plan->json || plan->html))
         code = ebb_error_set(&error, -EINVAL,
                              "%s holds several targets and --json and --report are about one: name "
                              "it (`ebb record --list` has them)",
-                             plan->store);
+                             plan->target.store);
     plan->word_count = 1;
     for (size_t i = 0; code == 0 && i < names.len; i++) {
         plan->words = &names.items[i];
@@ -555,7 +537,7 @@ static int run(int argc, char **argv)
     int code = ebb_signals_catch(caught);
     if (code < 0)
         return ebb_command_fail("doctor", "%s", strerror(-code));
-    return plan.store ? examine_history(&plan) : examine(&plan);
+    return plan.target.store ? examine_history(&plan) : examine(&plan);
 }
 
 const struct ebb_command ebb_command_doctor = {
