@@ -64,9 +64,10 @@ struct ebb_dynmap_put_result {
 };
 
 struct ebb_dynmap_iter {
-    const void *key; /* of the entry produced; a copy, good until the next step */
-    void *value;     /* in the map; good until the map changes */
-    bool modified;   /* the walk of a fail-fast map ended because the map had changed */
+    const void *key;    /* of the entry produced; a copy, good until the next step */
+    void *value;        /* in the map; good until the map changes */
+    bool modified;      /* the walk of a fail-fast map ended because the map had changed */
+    bool out_of_memory; /* the walk ended before its time */
 
     struct ebb_dynmap *map;
     struct ebb__walk walk;
@@ -81,6 +82,7 @@ int ebb_dynmap_init(struct ebb_dynmap *map, const struct ebb_dynmap_type *type,
                     const struct ebb_map_options *options);
 void ebb_dynmap_free(struct ebb_dynmap *map);
 
+/* Keys and values are copied from where they point to, which must not be in the map itself. */
 size_t ebb_dynmap_len(const struct ebb_dynmap *map);
 void *ebb_dynmap_get(const struct ebb_dynmap *map, const void *key);
 bool ebb_dynmap_has(const struct ebb_dynmap *map, const void *key);

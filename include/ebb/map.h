@@ -88,6 +88,7 @@
  *   - Pointers to values and keys are good until the next put or delete.
  *   - Iterating while the map changes: an entry deleted before it is reached is not produced, one
  *     added may be, none is produced twice, and all others are produced once. The order is random.
+ *     A walk that finds no memory to keep account of a full bucket ends, and says `out_of_memory`.
  *   - Fail-fast maps (an option, for debugging) end a walk instead when an entry was added or deleted
  *     other than by NAME_iter_delete; the iterator then says `modified`:
  *

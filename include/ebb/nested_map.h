@@ -64,9 +64,11 @@
  *
  * Limits
  *
- *   - An inner map beyond max_inner_len or max_inner_bytes loses its least recently used entries.
+ *   - An inner map beyond max_inner_len or max_inner_bytes loses its least recently used entries. The
+ *     one that was just put stays, with the table that the inner map has by then.
  *   - An inner map that nobody has asked for (get, put) for ttl_ms is gone: it is not found any more,
- *     and every later call frees some of it. A program that stops calling calls NAME_maintain.
+ *     and every later call frees some of it. Lengths and bytes count it until a call has noticed. A
+ *     program that stops calling calls NAME_maintain.
  *   - Beyond max_bytes the least recently used inner maps go; the one that was just put to stays.
  *   - Bytes are those of keys, values, tables and blocks, the allocator's overhead included
  *     (EBB_NESTED_VALUE_BYTES tells what values point to).
@@ -80,8 +82,8 @@
  *   - Out of memory: as for ebb/map.h.
  *
  * Thread-safety: `peek`, the lengths and stats may run at the same time; everything else, `get`
- * included, excludes all others. Cost: O(1), but for delete_inner, clear and free, which are O(entries)
- * that go.
+ * included, excludes all others. Cost: O(1), but for delete_inner, iter_delete in a walk of inner maps,
+ * clear and free, which are O(entries) that go.
  *
  * When not: for inner maps of a few entries each, without limits per inner map, ebb/flat.h puts both
  * keys into one, in one call, for an ordinary map. */

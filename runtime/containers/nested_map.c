@@ -690,6 +690,7 @@ static bool next_inside(struct ebb__nested_walk *walk)
             (struct ebb__entry *)((const char *)walk->inner.key - walk->nested->type->inner_at);
         return true;
     }
+    walk->out_of_memory |= walk->inside && walk->entries.out_of_memory;
     leave(walk);
     return false;
 }
@@ -702,8 +703,11 @@ bool ebb__nested_walk_next(struct ebb__nested_walk *walk)
         if (walk->levels != EBB__OUTER_LEVEL && next_inside(walk))
             return true;
         leave(walk);
-        if (walk->levels == EBB__ONE_INNER || !ebb__level_walk_next(&walk->inner_maps))
+        if (walk->levels == EBB__ONE_INNER || walk->out_of_memory ||
+            !ebb__level_walk_next(&walk->inner_maps)) {
+            walk->out_of_memory |= walk->inner_maps.out_of_memory;
             return false;
+        }
         struct ebb__inner *inner =
             (struct ebb__inner *)((const char *)walk->inner_maps.key->key - nested->type->outer_at);
         if (has_expired(nested, inner, now_ms(nested)))

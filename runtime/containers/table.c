@@ -1,5 +1,5 @@
 /* See ebb/impl/table.h. Memory: a table begins as one block that holds all its parts; from
- * EBB_PAGED_FROM buckets on each part has a reservation of its own, into which it grows in place.
+ * PAGED_FROM buckets on each part has a reservation of its own, into which it grows in place.
  * A reservation is many times as large as what is needed now, because outgrowing it is the one
  * thing that moves a table. */
 #include <ebb/clear.h>
@@ -16,13 +16,14 @@
 #include <unistd.h>
 
 enum {
-    PAGED_FROM = 256,  /* buckets */
-    PAGE = 4096,       /* granularity of what is given back; a multiple of it will do elsewhere */
-    TRIM = 1280,       /* buckets that pile up behind the last one before they are given back */
-    TRIM_SMALL = 4096, /* the same for the small parts, which share pages with more buckets */
-    PREPARED = 4096,   /* buckets whose fingerprints are made ready at a time */
-    ROOM = 1 << 20,    /* buckets that address space is reserved for at least */
-    READY = 16 << 20,  /* bytes of each part of a reservation that are made ready at once */
+    PAGED_FROM = 256,        /* buckets, */
+    PAGED_BYTES = 256 << 10, /* or bytes of slots */
+    TRIM = 320 << 10,        /* bytes of slots that pile up behind the last bucket before they go */
+    TRIM_SMALL = 4096,       /* buckets whose small parts, which share pages, go together */
+    PREPARED = 4096,         /* buckets whose fingerprints are made ready at a time */
+    ROOM = 1 << 20,          /* buckets that address space is reserved for at least, */
+    ROOM_BYTES = 1 << 30,    /* as far as their slots do not need more */
+    READY = 16 << 20,        /* bytes of each part of a reservation that are made ready at once */
     HUGE_PAGE = 2 << 20,
 };
 
@@ -30,14 +31,23 @@ enum {
 #define MADV_POPULATE_WRITE 23
 #endif
 
-static size_t page_end(size_t bytes)
+static size_t page_size(void)
 {
-    return (bytes + PAGE - 1) & ~(size_t)(PAGE - 1);
+    static size_t bytes;
+    size_t known = __atomic_load_n(&bytes, __ATOMIC_RELAXED);
+    if (known == 0)
+        __atomic_store_n(&bytes, known = (size_t)sysconf(_SC_PAGESIZE), __ATOMIC_RELAXED);
+    return known;
 }
 
 static size_t round_up(size_t bytes, size_t alignment)
 {
     return (bytes + alignment - 1) & ~(alignment - 1);
+}
+
+static size_t page_end(size_t bytes)
+{
+    return round_up(bytes, page_size());
 }
 
 /* ---- the parts ---- */
@@ -153,7 +163,7 @@ static bool reserve_parts(const struct ebb__table *table, const struct ebb__layo
     for (int part = 0; part < PARTS; part++) {
         size_t bytes;
         if (__builtin_mul_overflow(buckets, part_bytes(layout, (enum part)part), &bytes) ||
-            bytes > SIZE_MAX - PAGE ||
+            bytes > SIZE_MAX - page_size() ||
             !(memory[part] =
                   allocator->reserve(allocator->context, page_end(bytes), table->huge))) {
             give_up(table, layout, memory, buckets);
@@ -181,9 +191,10 @@ static int ebb__grow_pages(struct ebb__table *table, const struct ebb__layout *l
     static const size_t generosity[] = {64, 8, 2, 1};
     const struct ebb_allocator *allocator = table->allocator;
     void *memory[PARTS];
-    size_t room = 0;
-    if (buckets < ROOM / generosity[0] && reserve_parts(table, layout, ROOM, memory))
-        room = ROOM;
+    size_t room = 0, usual = ROOM_BYTES / layout->bucket_bytes;
+    usual = usual < ROOM ? usual : ROOM;
+    if (buckets < usual / generosity[0] && reserve_parts(table, layout, usual, memory))
+        room = usual;
     for (size_t i = 0; i < sizeof generosity / sizeof *generosity && room == 0; i++)
         if (buckets <= SIZE_MAX / generosity[i] &&
             reserve_parts(table, layout, buckets * generosity[i], memory))
@@ -217,6 +228,13 @@ static int ebb__grow_pages(struct ebb__table *table, const struct ebb__layout *l
     return 0;
 }
 
+/* Whether a table of so many buckets is better off with pages than as a block, which is copied when it
+ * grows. */
+static bool is_large(const struct ebb__layout *layout, size_t buckets)
+{
+    return buckets >= PAGED_FROM || (buckets > 1 && layout->bucket_bytes >= PAGED_BYTES / buckets);
+}
+
 int ebb__table_make_room(struct ebb__table *table, const struct ebb__layout *layout, size_t buckets,
                          size_t first_slots)
 {
@@ -226,7 +244,7 @@ int ebb__table_make_room(struct ebb__table *table, const struct ebb__layout *lay
             slots *= 2;
     if (buckets <= table->capacity && (buckets > 1 || slots <= table->first_slots))
         return 0;
-    bool pages = table->allocator->reserve && (table->paged || buckets >= PAGED_FROM);
+    bool pages = table->allocator->reserve && (table->paged || is_large(layout, buckets));
     if (pages && ebb__grow_pages(table, layout, buckets) == 0)
         return 0;
     if (table->paged)
@@ -311,10 +329,11 @@ static void discard(struct ebb__table *table, enum part part, const struct ebb__
                                   end - begin);
 }
 
-/* The small parts behind the last bucket, as far as trimming in steps may have left them behind `from`. */
+/* The small parts behind the last bucket, as far behind `from` as there may be any: one step that has
+ * not been taken yet, and what was made ready for growing. */
 static void discard_small(struct ebb__table *table, const struct ebb__layout *layout, size_t from)
 {
-    size_t end = from + TRIM_SMALL + TRIM;
+    size_t end = from + TRIM_SMALL + PREPARED;
     end = end < table->capacity ? end : table->capacity;
     for (int part = 0; part < SLOTS; part++)
         discard(table, (enum part)part, layout, ebb__table_buckets(table), end);
@@ -323,14 +342,12 @@ static void discard_small(struct ebb__table *table, const struct ebb__layout *la
 void ebb__table_trim(struct ebb__table *table, const struct ebb__layout *layout)
 {
     size_t buckets = ebb__table_buckets(table), behind = table->touched - buckets;
-    /* The small parts of many buckets share a page: they go in larger steps, and half-way between two
-     * steps of the slots, so that no operation does both. */
-    if (behind == TRIM / 2 && buckets % TRIM_SMALL < TRIM)
+    if (buckets % TRIM_SMALL == TRIM_SMALL / 8) { /* and not the slots in the same operation */
         discard_small(table, layout, buckets);
-    if (behind < TRIM)
-        return;
-    discard(table, SLOTS, layout, buckets, table->touched);
-    table->touched = buckets;
+    } else if (behind * layout->bucket_bytes >= TRIM) {
+        discard(table, SLOTS, layout, buckets, table->touched);
+        table->touched = buckets;
+    }
 }
 
 /* Back from pages to a block of `buckets` buckets. False: there is no memory for one. */
@@ -367,7 +384,7 @@ void ebb__table_trim_all(struct ebb__table *table, const struct ebb__layout *lay
             table->touched = full;
         return;
     }
-    if (full < PAGED_FROM / 2 && leave_pages(table, layout, full))
+    if (!is_large(layout, 2 * full) && leave_pages(table, layout, full))
         return;
     discard(table, SLOTS, layout, buckets, table->touched);
     discard_small(table, layout, table->touched);
@@ -422,7 +439,7 @@ void ebb__table_emptied(struct ebb__table *table, const struct ebb__layout *layo
 /* Only hints; old kernels know no such advice. */
 static void advise(void *memory, size_t bytes, int advice)
 {
-    uintptr_t page = (uintptr_t)memory & ~(uintptr_t)(PAGE - 1);
+    uintptr_t page = (uintptr_t)memory & ~(uintptr_t)(page_size() - 1);
     int saved = errno;
     madvise((void *)page, bytes, advice);
     errno = saved;
@@ -473,7 +490,7 @@ struct ebb__slab {
 enum {
     SMALLEST_SLAB = 4, /* nodes */
     LARGEST_SLAB = 64,
-    PAGED_SLAB = 4 * PAGE, /* bytes */
+    PAGED_SLAB = 16 << 10, /* bytes */
     MOST_NODES = 255,      /* that an index tells apart */
 };
 
@@ -508,7 +525,7 @@ static struct ebb__slab *ebb__slab_memory(struct ebb__table *table,
     const struct ebb_allocator *allocator = table->allocator;
     struct ebb__slab *slab = NULL;
     size_t count = SMALLEST_SLAB, bytes = PAGED_SLAB;
-    if (table->paged && table->nodes >= LARGEST_SLAB &&
+    if (table->paged && table->nodes >= LARGEST_SLAB && page_size() <= PAGED_SLAB &&
         slab_head(layout) + SMALLEST_SLAB * layout->node_bytes <= bytes)
         slab = (struct ebb__slab *)allocator->reserve(allocator->context, bytes, false);
     bool paged = slab != NULL;

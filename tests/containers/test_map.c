@@ -9,17 +9,38 @@
 
 /* Keys and values that lie apart, and a hash as bad as the test wants it. */
 static uint64_t weak_mask;
+static bool walks_get_memory = true;
+
+static int memory_for_walk(void **block, size_t alignment, size_t size)
+{
+    return walks_get_memory ? posix_memalign(block, alignment, size) : ENOMEM;
+}
+
+#define posix_memalign          memory_for_walk
 #define EBB_MAP_NAME            weak
 #define EBB_MAP_KEY             uint32_t
 #define EBB_MAP_VALUE           uint8_t
 #define EBB_MAP_HASH(key, seed) (((key)*UINT64_C(0x100000001010)) & weak_mask)
 #include <ebb/map.h>
+#undef posix_memalign
 
 static unsigned drops;
 #define EBB_MAP_NAME              owners
 #define EBB_MAP_KEY               uint32_t
 #define EBB_MAP_VALUE             char *
 #define EBB_MAP_DROP_VALUE(value) (drops++, free(value))
+#include <ebb/map.h>
+
+/* Large values; and a program's own names, which the header must not mind. */
+typedef struct {
+    uint64_t number, rest[127];
+} VALUE;
+#define KEY           17
+#define M(x)          ((x) + KEY)
+#define HASH(x)       ((x)*3)
+#define EBB_MAP_NAME  pictures
+#define EBB_MAP_KEY   uint64_t
+#define EBB_MAP_VALUE VALUE
 #include <ebb/map.h>
 
 /* ---- against the model ---- */
@@ -278,6 +299,57 @@ static void gives_memory_back(void **unused)
     numbers_free(&map);
 }
 
+/* A walk that cannot remember what it has produced of a bucket with a long chain says so. */
+static void walk_without_memory(void **unused)
+{
+    enum { KEYS = 100 };
+    (void)unused;
+    struct weak map;
+    weak_init(&map, NULL);
+    weak_mask = 0;
+    for (uint32_t key = 0; key < KEYS; key++)
+        assert_int_equal(weak_put(&map, key, 1), 0);
+    for (int rich = 0; rich <= 1; rich++) {
+        unsigned produced = 0;
+        walks_get_memory = rich;
+        struct weak_iter it = weak_iter_begin(&map);
+        while (weak_iter_next(&it))
+            produced++;
+        assert_int_equal(it.out_of_memory, !rich);
+        assert_true(rich ? produced == KEYS : produced < KEYS);
+        weak_iter_end(&it);
+    }
+    weak_free(&map);
+}
+
+/* Large values are neither copied in large blocks nor kept. */
+static void large_values(void **unused)
+{
+    enum { KEYS = 20000 };
+    (void)unused;
+    struct failing failing;
+    struct pictures map;
+    VALUE picture = {0};
+    failing_begin(&failing);
+    pictures_init(&map, &(struct ebb_map_options){.allocator = &failing.allocator});
+    for (picture.number = 0; picture.number < KEYS; picture.number++) {
+        picture.rest[126] = M(picture.number);
+        assert_int_equal(pictures_put(&map, picture.number, picture), 0);
+        assert_true(failing.bytes < 512 << 10);
+    }
+    size_t peak = pictures_stats(&map).bytes;
+    for (uint64_t key = KEYS / 100; key < KEYS; key++)
+        assert_true(pictures_delete(&map, key));
+    size_t after = pictures_stats(&map).bytes;
+    print_message("%zu KiB at the peak, %zu KiB after 99 %% were deleted\n", peak >> 10,
+                  after >> 10);
+    assert_true(after < peak / 10);
+    for (uint64_t key = 0; key < KEYS / 100; key++)
+        assert_int_equal(pictures_get(&map, key)->rest[126], HASH(M(key)) / 3);
+    pictures_free(&map);
+    failing_end(&failing);
+}
+
 /* Keys chosen to collide in a map whose seed is known do not in one with its own: there nearly
  * all keys are in their buckets, as ordinary ones are. The victim gets only some of them; it would take all day. */
 static void flooding_needs_the_seed(void **unused)
@@ -364,6 +436,8 @@ int main(void)
         cmocka_unit_test(out_of_memory),
         cmocka_unit_test(drops_what_goes),
         cmocka_unit_test(gives_memory_back),
+        cmocka_unit_test(walk_without_memory),
+        cmocka_unit_test(large_values),
         cmocka_unit_test(flooding_needs_the_seed),
         cmocka_unit_test(no_text_silences_the_seed),
     };

@@ -47,7 +47,7 @@ struct ebb__refs_put_result {
 struct ebb__refs_iter {
     const struct ebb__ref *key;
     struct ebb__nothing *value;
-    bool modified;
+    bool modified, out_of_memory;
     struct ebb__refs *map;
     struct ebb__walk walk;
     struct ebb__ref keys[EBB__GROUP];
@@ -115,6 +115,7 @@ struct ebb__nested_walk {
     struct ebb__nested *nested;
     enum ebb__nested_levels levels;
     bool inside;                  /* an inner map */
+    bool out_of_memory;           /* ended before its time */
     struct ebb__ref outer, inner; /* what it is at; to be looked up before they are used */
     uint64_t serial, detached;
     struct ebb__inner *inner_map; /* of the entry that was produced last, when it was */

@@ -37,11 +37,11 @@
 #define EBB_NESTED_VALUE_BYTES(value) ((void)(value), (size_t)0)
 #endif
 
-#define N(suffix) EBB__JOIN(EBB_NESTED_NAME, suffix)
+#define N_(suffix) EBB__JOIN(EBB_NESTED_NAME, suffix)
 
-typedef EBB_NESTED_OUTER_KEY N(_outer_type);
-typedef EBB_NESTED_INNER_KEY N(_inner_type);
-typedef EBB_NESTED_VALUE N(_value_type);
+typedef EBB_NESTED_OUTER_KEY N_(_outer_type);
+typedef EBB_NESTED_INNER_KEY N_(_inner_type);
+typedef EBB_NESTED_VALUE N_(_value_type);
 
 /* A map of maps. `table` is its first part; it tells ebb_clear() that this is a map. */
 struct EBB_NESTED_NAME {
@@ -51,83 +51,84 @@ struct EBB_NESTED_NAME {
     };
 };
 
-struct N(_put_result) {
-    N(_value_type) * value; /* NULL: see error */
+struct N_(_put_result) {
+    N_(_value_type) * value; /* NULL: see error */
     bool inserted;
     int error; /* 0, -ENOMEM or -E2BIG */
 };
 
-struct N(_iter) {
-    const N(_outer_type) * outer; /* the keys and the value are good until they are deleted */
-    const N(_inner_type) * inner; /* NULL in a walk over inner maps, like the value */
-    N(_value_type) * value;
-    size_t len, bytes; /* of the inner map */
+struct N_(_iter) {
+    const N_(_outer_type) * outer; /* the keys and the value are good until they are deleted */
+    const N_(_inner_type) * inner; /* NULL in a walk over inner maps, like the value */
+    N_(_value_type) * value;
+    size_t len, bytes;  /* of the inner map */
+    bool out_of_memory; /* the walk ended before its time */
 
     struct ebb__nested_walk walk;
 };
 
 /* ---- layout ---- */
 
-struct N(__inner) {
+struct N_(__inner) {
     struct ebb__inner inner;
-    N(_outer_type) key;
+    N_(_outer_type) key;
 };
 
-struct N(__entry) {
+struct N_(__entry) {
     struct ebb__entry entry;
-    N(_inner_type) key;
-    N(_value_type) value;
+    N_(_inner_type) key;
+    N_(_value_type) value;
 };
 
-EBB__API bool N(__outer_equal)(const void *a, const void *b)
+EBB__API bool N_(__outer_equal)(const void *a, const void *b)
 {
-    return EBB_NESTED_OUTER_EQUAL(*(const N(_outer_type) *)a, *(const N(_outer_type) *)b);
+    return EBB_NESTED_OUTER_EQUAL(*(const N_(_outer_type) *)a, *(const N_(_outer_type) *)b);
 }
 
-EBB__API bool N(__inner_equal)(const void *a, const void *b)
+EBB__API bool N_(__inner_equal)(const void *a, const void *b)
 {
-    return EBB_NESTED_INNER_EQUAL(*(const N(_inner_type) *)a, *(const N(_inner_type) *)b);
+    return EBB_NESTED_INNER_EQUAL(*(const N_(_inner_type) *)a, *(const N_(_inner_type) *)b);
 }
 
-EBB__API void N(__drop_value)(void *value)
+EBB__API void N_(__drop_value)(void *value)
 {
-    EBB_NESTED_DROP_VALUE(*(N(_value_type) *)value);
+    EBB_NESTED_DROP_VALUE(*(N_(_value_type) *)value);
 }
 
-EBB__API size_t N(__value_bytes)(const void *value)
+EBB__API size_t N_(__value_bytes)(const void *value)
 {
-    return EBB_NESTED_VALUE_BYTES(*(const N(_value_type) *)value);
+    return EBB_NESTED_VALUE_BYTES(*(const N_(_value_type) *)value);
 }
 
-static const struct ebb__nested_type N(__type) = {
-    /* outer_size  */ sizeof(N(_outer_type)),
-    /* outer_at    */ __builtin_offsetof(struct N(__inner), key),
-    /* inner_bytes */ sizeof(struct N(__inner)),
-    /* inner_size  */ sizeof(N(_inner_type)),
-    /* inner_at    */ __builtin_offsetof(struct N(__entry), key),
-    /* value_at    */ __builtin_offsetof(struct N(__entry), value),
-    /* entry_bytes */ sizeof(struct N(__entry)),
-    /* alignment   */ __alignof__(struct N(__entry)) > __alignof__(struct N(__inner))
-        ? __alignof__(struct N(__entry))
-        : __alignof__(struct N(__inner)),
+static const struct ebb__nested_type N_(__type) = {
+    /* outer_size  */ sizeof(N_(_outer_type)),
+    /* outer_at    */ __builtin_offsetof(struct N_(__inner), key),
+    /* inner_bytes */ sizeof(struct N_(__inner)),
+    /* inner_size  */ sizeof(N_(_inner_type)),
+    /* inner_at    */ __builtin_offsetof(struct N_(__entry), key),
+    /* value_at    */ __builtin_offsetof(struct N_(__entry), value),
+    /* entry_bytes */ sizeof(struct N_(__entry)),
+    /* alignment   */ __alignof__(struct N_(__entry)) > __alignof__(struct N_(__inner))
+        ? __alignof__(struct N_(__entry))
+        : __alignof__(struct N_(__inner)),
     /* outer_text  */ EBB__OUTER_TEXT,
     /* inner_text  */ EBB__INNER_TEXT,
-    N(__outer_equal),
-    N(__inner_equal),
-    N(__drop_value),
-    N(__value_bytes),
+    N_(__outer_equal),
+    N_(__inner_equal),
+    N_(__drop_value),
+    N_(__value_bytes),
 };
 
-EBB__API struct ebb__ref N(__outer_ref)(const struct EBB_NESTED_NAME *map,
-                                        const N(_outer_type) * key)
+EBB__API struct ebb__ref N_(__outer_ref)(const struct EBB_NESTED_NAME *map,
+                                         const N_(_outer_type) * key)
 {
     (void)map; /* for hashes that use no seed */
     struct ebb__ref ref = {EBB_NESTED_OUTER_HASH(*key, map->nested.level.refs.table.seed), key};
     return ref;
 }
 
-EBB__API struct ebb__ref N(__inner_ref)(const struct EBB_NESTED_NAME *map,
-                                        const N(_inner_type) * key)
+EBB__API struct ebb__ref N_(__inner_ref)(const struct EBB_NESTED_NAME *map,
+                                         const N_(_inner_type) * key)
 {
     (void)map; /* for hashes that use no seed */
     struct ebb__ref ref = {EBB_NESTED_INNER_HASH(*key, map->nested.level.refs.table.seed), key};
@@ -137,174 +138,177 @@ EBB__API struct ebb__ref N(__inner_ref)(const struct EBB_NESTED_NAME *map,
 /* ---- the map ---- */
 
 /* Always inlined: what the library sees as its caller is the place where the map is created. */
-EBB__HOT void N(_init)(struct EBB_NESTED_NAME *map, const struct ebb_nested_options *options)
+EBB__HOT void N_(_init)(struct EBB_NESTED_NAME *map, const struct ebb_nested_options *options)
 {
-    ebb__nested_begin(&map->nested, &N(__type), options);
+    ebb__nested_begin(&map->nested, &N_(__type), options);
 }
 
-EBB__API void N(_free)(struct EBB_NESTED_NAME *map)
+EBB__API void N_(_free)(struct EBB_NESTED_NAME *map)
 {
     ebb__nested_free(&map->nested);
 }
 
-EBB__API void N(_clear)(struct EBB_NESTED_NAME *map, enum ebb_clear what)
+EBB__API void N_(_clear)(struct EBB_NESTED_NAME *map, enum ebb_clear what)
 {
     ebb__nested_clear(&map->nested, what);
 }
 
-EBB__API N(_value_type) *
-    N(_get)(struct EBB_NESTED_NAME *map, N(_outer_type) outer, N(_inner_type) inner)
+EBB__API N_(_value_type) *
+    N_(_get)(struct EBB_NESTED_NAME *map, N_(_outer_type) outer, N_(_inner_type) inner)
 {
-    return (N(_value_type) *)ebb__nested_get(&map->nested, N(__outer_ref)(map, &outer),
-                                             N(__inner_ref)(map, &inner));
+    return (N_(_value_type) *)ebb__nested_get(&map->nested, N_(__outer_ref)(map, &outer),
+                                              N_(__inner_ref)(map, &inner));
 }
 
-EBB__API const N(_value_type) *
-    N(_peek)(const struct EBB_NESTED_NAME *map, N(_outer_type) outer, N(_inner_type) inner)
+EBB__API const N_(_value_type) *
+    N_(_peek)(const struct EBB_NESTED_NAME *map, N_(_outer_type) outer, N_(_inner_type) inner)
 {
-    return (const N(_value_type) *)ebb__nested_peek(&map->nested, N(__outer_ref)(map, &outer),
-                                                    N(__inner_ref)(map, &inner));
+    return (const N_(_value_type) *)ebb__nested_peek(&map->nested, N_(__outer_ref)(map, &outer),
+                                                     N_(__inner_ref)(map, &inner));
 }
 
-EBB__API int N(_put)(struct EBB_NESTED_NAME *map, N(_outer_type) outer, N(_inner_type) inner,
-                     N(_value_type) value)
+EBB__API int N_(_put)(struct EBB_NESTED_NAME *map, N_(_outer_type) outer, N_(_inner_type) inner,
+                      N_(_value_type) value)
 {
     void *place;
     bool inserted;
     int status =
-        ebb__nested_place(&map->nested, N(__outer_ref)(map, &outer), N(__inner_ref)(map, &inner),
-                          N(__value_bytes)(&value), true, &place, &inserted);
+        ebb__nested_place(&map->nested, N_(__outer_ref)(map, &outer), N_(__inner_ref)(map, &inner),
+                          N_(__value_bytes)(&value), true, &place, &inserted);
     if (status < 0)
         return status;
     if (!inserted)
-        N(__drop_value)(place);
-    *(N(_value_type) *)place = value;
+        N_(__drop_value)(place);
+    *(N_(_value_type) *)place = value;
     return 0;
 }
 
-EBB__API struct N(_put_result) N(_get_or_put)(struct EBB_NESTED_NAME *map, N(_outer_type) outer,
-                                              N(_inner_type) inner, N(_value_type) value)
+EBB__API struct N_(_put_result) N_(_get_or_put)(struct EBB_NESTED_NAME *map, N_(_outer_type) outer,
+                                                N_(_inner_type) inner, N_(_value_type) value)
 {
     void *place = NULL;
-    struct N(_put_result) result;
+    struct N_(_put_result) result;
     result.error =
-        ebb__nested_place(&map->nested, N(__outer_ref)(map, &outer), N(__inner_ref)(map, &inner),
-                          N(__value_bytes)(&value), false, &place, &result.inserted);
-    result.value = (N(_value_type) *)place;
+        ebb__nested_place(&map->nested, N_(__outer_ref)(map, &outer), N_(__inner_ref)(map, &inner),
+                          N_(__value_bytes)(&value), false, &place, &result.inserted);
+    result.value = (N_(_value_type) *)place;
     if (result.inserted)
         *result.value = value;
     return result;
 }
 
-EBB__API bool N(_delete)(struct EBB_NESTED_NAME *map, N(_outer_type) outer, N(_inner_type) inner)
+EBB__API bool N_(_delete)(struct EBB_NESTED_NAME *map, N_(_outer_type) outer, N_(_inner_type) inner)
 {
-    return ebb__nested_delete(&map->nested, N(__outer_ref)(map, &outer),
-                              N(__inner_ref)(map, &inner), NULL, 0);
+    return ebb__nested_delete(&map->nested, N_(__outer_ref)(map, &outer),
+                              N_(__inner_ref)(map, &inner), NULL, 0);
 }
 
-EBB__API bool N(_take)(struct EBB_NESTED_NAME *map, N(_outer_type) outer, N(_inner_type) inner,
-                       N(_value_type) * value)
+EBB__API bool N_(_take)(struct EBB_NESTED_NAME *map, N_(_outer_type) outer, N_(_inner_type) inner,
+                        N_(_value_type) * value)
 {
-    return ebb__nested_delete(&map->nested, N(__outer_ref)(map, &outer),
-                              N(__inner_ref)(map, &inner), value, sizeof *value);
+    return ebb__nested_delete(&map->nested, N_(__outer_ref)(map, &outer),
+                              N_(__inner_ref)(map, &inner), value, sizeof *value);
 }
 
-EBB__API bool N(_delete_inner)(struct EBB_NESTED_NAME *map, N(_outer_type) outer)
+EBB__API bool N_(_delete_inner)(struct EBB_NESTED_NAME *map, N_(_outer_type) outer)
 {
-    return ebb__nested_delete_inner(&map->nested, N(__outer_ref)(map, &outer));
+    return ebb__nested_delete_inner(&map->nested, N_(__outer_ref)(map, &outer));
 }
 
-EBB__API bool N(_maintain)(struct EBB_NESTED_NAME *map, uint64_t budget_ns)
+EBB__API bool N_(_maintain)(struct EBB_NESTED_NAME *map, uint64_t budget_ns)
 {
     return ebb__nested_maintain(&map->nested, budget_ns);
 }
 
 /* ---- sizes ---- */
 
-EBB__API size_t N(_len)(const struct EBB_NESTED_NAME *map)
+EBB__API size_t N_(_len)(const struct EBB_NESTED_NAME *map)
 {
     return map->nested.len;
 }
 
-EBB__API size_t N(_inner_maps)(const struct EBB_NESTED_NAME *map)
+EBB__API size_t N_(_inner_maps)(const struct EBB_NESTED_NAME *map)
 {
     return map->nested.level.refs.table.count;
 }
 
-EBB__API size_t N(_inner_len)(const struct EBB_NESTED_NAME *map, N(_outer_type) outer)
+EBB__API size_t N_(_inner_len)(const struct EBB_NESTED_NAME *map, N_(_outer_type) outer)
 {
     const struct ebb__inner *inner =
-        ebb__nested_find_inner(&map->nested, N(__outer_ref)(map, &outer));
+        ebb__nested_find_inner(&map->nested, N_(__outer_ref)(map, &outer));
     return inner ? inner->level.refs.table.count : 0;
 }
 
-EBB__API size_t N(_inner_bytes)(const struct EBB_NESTED_NAME *map, N(_outer_type) outer)
+EBB__API size_t N_(_inner_bytes)(const struct EBB_NESTED_NAME *map, N_(_outer_type) outer)
 {
     const struct ebb__inner *inner =
-        ebb__nested_find_inner(&map->nested, N(__outer_ref)(map, &outer));
+        ebb__nested_find_inner(&map->nested, N_(__outer_ref)(map, &outer));
     return inner ? inner->bytes : 0;
 }
 
-EBB__API struct ebb_nested_stats N(_stats)(const struct EBB_NESTED_NAME *map)
+EBB__API struct ebb_nested_stats N_(_stats)(const struct EBB_NESTED_NAME *map)
 {
     return ebb__nested_stats(&map->nested);
 }
 
 /* ---- walks ---- */
 
-EBB__API struct N(_iter)
-    N(__iter)(struct EBB_NESTED_NAME *map, enum ebb__nested_levels levels, struct ebb__ref outer)
+EBB__API struct N_(_iter)
+    N_(__iter)(struct EBB_NESTED_NAME *map, enum ebb__nested_levels levels, struct ebb__ref outer)
 {
-    struct N(_iter) it;
+    struct N_(_iter) it;
     it.outer = NULL;
     it.inner = NULL;
     it.value = NULL;
     it.len = it.bytes = 0;
+    it.out_of_memory = false;
     it.walk = ebb__nested_walk_begin(&map->nested, levels, outer);
     return it;
 }
 
-EBB__API struct N(_iter) N(_iter_begin)(struct EBB_NESTED_NAME *map)
+EBB__API struct N_(_iter) N_(_iter_begin)(struct EBB_NESTED_NAME *map)
 {
     struct ebb__ref none = {0, NULL};
-    return N(__iter)(map, EBB__BOTH_LEVELS, none);
+    return N_(__iter)(map, EBB__BOTH_LEVELS, none);
 }
 
-EBB__API struct N(_iter) N(_iter_outer)(struct EBB_NESTED_NAME *map)
+EBB__API struct N_(_iter) N_(_iter_outer)(struct EBB_NESTED_NAME *map)
 {
     struct ebb__ref none = {0, NULL};
-    return N(__iter)(map, EBB__OUTER_LEVEL, none);
+    return N_(__iter)(map, EBB__OUTER_LEVEL, none);
 }
 
-EBB__API struct N(_iter) N(_iter_inner)(struct EBB_NESTED_NAME *map, N(_outer_type) outer)
+EBB__API struct N_(_iter) N_(_iter_inner)(struct EBB_NESTED_NAME *map, N_(_outer_type) outer)
 {
-    return N(__iter)(map, EBB__ONE_INNER, N(__outer_ref)(map, &outer));
+    return N_(__iter)(map, EBB__ONE_INNER, N_(__outer_ref)(map, &outer));
 }
 
-EBB__API bool N(_iter_next)(struct N(_iter) * it)
+EBB__API bool N_(_iter_next)(struct N_(_iter) * it)
 {
-    if (!ebb__nested_walk_next(&it->walk))
+    if (!ebb__nested_walk_next(&it->walk)) {
+        it->out_of_memory = it->walk.out_of_memory;
         return false;
+    }
     struct ebb__inner *inner = it->walk.inner_map;
     struct ebb__entry *entry = it->walk.entry;
-    it->outer = &((struct N(__inner) *)inner)->key;
-    it->inner = entry ? &((struct N(__entry) *)entry)->key : NULL;
-    it->value = entry ? &((struct N(__entry) *)entry)->value : NULL;
+    it->outer = &((struct N_(__inner) *)inner)->key;
+    it->inner = entry ? &((struct N_(__entry) *)entry)->key : NULL;
+    it->value = entry ? &((struct N_(__entry) *)entry)->value : NULL;
     it->len = inner->level.refs.table.count;
     it->bytes = inner->bytes;
     return true;
 }
 
-EBB__API bool N(_iter_delete)(struct N(_iter) * it)
+EBB__API bool N_(_iter_delete)(struct N_(_iter) * it)
 {
     return ebb__nested_walk_delete(&it->walk);
 }
 
-EBB__API void N(_iter_end)(struct N(_iter) * it)
+EBB__API void N_(_iter_end)(struct N_(_iter) * it)
 {
     ebb__nested_walk_end(&it->walk);
 }
 
-#undef N
+#undef N_
 #undef EBB__OUTER_TEXT
 #undef EBB__INNER_TEXT

@@ -36,10 +36,11 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 enum {
-    EBB__MAX_LOAD = 13,    /* entries per bucket at which a table grows: Go's 6.5 of 8 */
-    EBB__SHRINK = 6,       /* it shrinks below a sixth of that: growing leaves half */
-    EBB__AT_ONCE = 64,     /* tables up to so many buckets are split in one go */
-    EBB__NODE_SLOTS = 3,   /* of an overflow node */
+    EBB__MAX_LOAD = 13,            /* entries per bucket at which a table grows: Go's 6.5 of 8 */
+    EBB__SHRINK = 6,               /* it shrinks below a sixth of that: growing leaves half */
+    EBB__AT_ONCE = 64,             /* tables up to so many buckets are split in one go, */
+    EBB__AT_ONCE_BYTES = 64 << 10, /* if that makes no more bytes of slots */
+    EBB__NODE_SLOTS = 3,           /* of an overflow node */
     EBB__FIRST_SLOTS = 4,  /* of the first bucket, which grows to 8 and 16 before there are two */
     EBB__SHOWN_NAMED = 64, /* entries a map has when it is first shown other than by growing, */
     EBB__SHOWN_UNNAMED = 65536, /* and without a name */
