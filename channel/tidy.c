@@ -47,8 +47,8 @@ static void tidy(DIR *directory, uint32_t pid_namespace)
     for (const struct dirent *entry; (entry = readdir(directory));) {
         if (strncmp(entry->d_name, prefix, sizeof prefix - 1) != 0)
             continue;
-        int fd = openat(dirfd(directory), entry->d_name,
-                        O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        int fd =
+            openat(dirfd(directory), entry->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0)
             continue;
         if (is_left_behind(fd, pid_namespace))

@@ -82,8 +82,7 @@ static void put(uint32_t key)
         if (status == 0)
             set(key, value);
     } else {
-        struct subject_put_result result = 
-            subject_get_or_put(&it_is.map, key, value_of(value));
+        struct subject_put_result result = subject_get_or_put(&it_is.map, key, value_of(value));
         PROMISE(result.value || allowed == 0);
         PROMISE(!before || (result.value && !result.inserted && holds(result.value, before)));
         if (result.inserted)

@@ -7,7 +7,7 @@
  *
  * An allocator is a table of functions and a context. `ebb_allocator_default` takes blocks from
  * malloc and pages from mmap. One that has no pages (`reserve` NULL) works too: large tables then
- * come as blocks, and growing one copies it.
+ * come as blocks, and growing or shrinking one copies it.
  *
  * The functions must be safe to call from every thread that uses a container with this allocator.
  * The allocator must outlive its containers. */

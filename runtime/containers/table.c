@@ -18,7 +18,7 @@
 enum {
     PAGED_FROM = 256,        /* buckets, */
     PAGED_BYTES = 256 << 10, /* or bytes of slots */
-    TRIM = 320 << 10,        /* bytes of slots that pile up behind the last bucket before they go */
+    TRIM = 400 << 10,        /* bytes of slots that pile up behind the last bucket before they go */
     TRIM_SMALL = 4096,       /* buckets whose small parts, which share pages, go together */
     PREPARED = 4096,         /* buckets whose fingerprints are made ready at a time */
     ROOM = 1 << 20,          /* buckets that address space is reserved for at least, */
@@ -269,7 +269,8 @@ void ebb__table_set_limits(struct ebb__table *table)
     if (table->show_at < table->grow_at)
         table->grow_at = table->show_at;
     bool small = buckets <= EBB__AT_ONCE / 2 || buckets <= table->least_buckets;
-    size_t shrink_at = small || table->no_shrink ? 0 : buckets * EBB__MAX_LOAD / EBB__SHRINK;
+    size_t least_load = table->paged ? EBB__SHRINK : EBB__SHRINK_BLOCK;
+    size_t shrink_at = small || table->no_shrink ? 0 : buckets * EBB__MAX_LOAD / least_load;
     table->kept &= table->count < shrink_at;
     table->shrink_at = table->kept ? 0 : shrink_at;
     if (table->kept && shrink_at < table->grow_at)
@@ -484,6 +485,7 @@ struct ebb__slab {
     struct ebb__node *free;
     size_t bytes;
     uint32_t used, count;
+    uint32_t fresh; /* nodes from here on were never handed out, nor their memory touched */
     bool paged;
 };
 
@@ -551,14 +553,22 @@ static struct ebb__slab *new_slab(struct ebb__table *table, const struct ebb__la
     struct ebb__slab *slab = ebb__slab_memory(table, layout);
     if (!slab)
         return NULL;
-    for (uint32_t i = slab->count; i-- > 0;) {
-        struct ebb__node *node =
-            (struct ebb__node *)((char *)slab + slab_head(layout) + i * layout->node_bytes);
-        *node = (struct ebb__node){.next = slab->free, .index = (uint8_t)i};
-        slab->free = node;
-    }
     link_slab(table, slab);
     return slab;
+}
+
+static struct ebb__node *take_node(struct ebb__slab *slab, const struct ebb__layout *layout)
+{
+    struct ebb__node *node = slab->free;
+    if (node) {
+        slab->free = node->next;
+    } else {
+        node = (struct ebb__node *)((char *)slab + slab_head(layout) +
+                                    slab->fresh * layout->node_bytes);
+        node->index = (uint8_t)slab->fresh++;
+    }
+    slab->used++;
+    return node;
 }
 
 struct ebb__node *ebb__node_new(struct ebb__table *table, const struct ebb__layout *layout)
@@ -566,9 +576,8 @@ struct ebb__node *ebb__node_new(struct ebb__table *table, const struct ebb__layo
     struct ebb__slab *slab = table->slabs ? table->slabs : new_slab(table, layout);
     if (!slab)
         return NULL;
-    struct ebb__node *node = slab->free;
-    slab->free = node->next;
-    if (++slab->used == slab->count)
+    struct ebb__node *node = take_node(slab, layout);
+    if (slab->used == slab->count)
         unlink_slab(table, slab);
     table->nodes++;
     node->next = NULL;

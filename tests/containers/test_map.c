@@ -350,6 +350,33 @@ static void large_values(void **unused)
     failing_end(&failing);
 }
 
+/* A table that is a block becomes a smaller one; one that was cleared to be filled again does not. */
+static void small_blocks(void **unused)
+{
+    enum { KEYS = 1600 };
+    (void)unused;
+    struct failing failing;
+    struct numbers map;
+    failing_begin(&failing);
+    numbers_init(&map, &(struct ebb_map_options){.allocator = &failing.allocator});
+    for (uint64_t key = 0; key < KEYS; key++)
+        assert_int_equal(numbers_put(&map, key, key), 0);
+    size_t peak = failing.bytes;
+    for (uint64_t key = 0; key < KEYS * 15 / 16; key++)
+        assert_true(numbers_delete(&map, key));
+    assert_true(failing.bytes < peak / 4);
+    for (uint64_t key = KEYS * 15 / 16; key < KEYS; key++)
+        assert_int_equal(*numbers_get(&map, key), key);
+    for (uint64_t key = 0; key < KEYS; key++)
+        assert_int_equal(numbers_put(&map, key, key), 0);
+    numbers_clear(&map, EBB_KEEP);
+    assert_int_equal(numbers_put(&map, 1, 1), 0);
+    assert_true(numbers_delete(&map, 1));
+    assert_int_equal(failing.bytes, peak);
+    numbers_free(&map);
+    failing_end(&failing);
+}
+
 /* Keys chosen to collide in a map whose seed is known do not in one with its own: there nearly
  * all keys are in their buckets, as ordinary ones are. The victim gets only some of them; it would take all day. */
 static void flooding_needs_the_seed(void **unused)
@@ -438,6 +465,7 @@ int main(void)
         cmocka_unit_test(gives_memory_back),
         cmocka_unit_test(walk_without_memory),
         cmocka_unit_test(large_values),
+        cmocka_unit_test(small_blocks),
         cmocka_unit_test(flooding_needs_the_seed),
         cmocka_unit_test(no_text_silences_the_seed),
     };

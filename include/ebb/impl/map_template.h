@@ -542,12 +542,29 @@ static EBB__COLD bool M_(__merge)(struct EBB_MAP_NAME *map)
     return true;
 }
 
-/* Merges one bucket or two, so that an even number is left. False: there was no need or no memory. */
+/* Merges as long as buckets, on average, have no more than `load` entries then. */
+static EBB__COLD void M_(__merge_down_to)(struct EBB_MAP_NAME *map, size_t load)
+{
+    struct ebb__table *table = &map->table;
+    while (table->mask > 0 && table->count <= (ebb__table_buckets(table) - 1) * load &&
+           ebb__table_buckets(table) > table->least_buckets && M_(__merge)(map))
+        ;
+    M_(__note_end)(map);
+    ebb__table_trim_all(table, LAYOUT_(map));
+}
+
+/* Merges one bucket or two, so that an even number is left; a block, which gives back nothing until it is
+ * a smaller one, is emptier by now and becomes one. False: there was no need or no memory. */
 static EBB__COLD bool M_(__shrink)(struct EBB_MAP_NAME *map)
 {
     struct ebb__table *table = &map->table;
     if (table->count < table->show_below && !ebb__table_note_less(table, LAYOUT_(map)))
         return false;
+    if (!table->paged) {
+        size_t before = table->end;
+        M_(__merge_down_to)(map, EBB__MAX_LOAD / 2);
+        return table->end < before;
+    }
     do
         if (!M_(__merge)(map)) {
             M_(__note_end)(map);
@@ -556,8 +573,7 @@ static EBB__COLD bool M_(__shrink)(struct EBB_MAP_NAME *map)
         }
     while (ebb__table_buckets(table) % 2);
     M_(__note_end)(map);
-    if (table->paged)
-        ebb__table_trim(table, LAYOUT_(map));
+    ebb__table_trim(table, LAYOUT_(map));
     return true;
 }
 
@@ -840,12 +856,7 @@ EBB__API void M_(_compact)(struct EBB_MAP_NAME *map)
         ebb__table_free(table, LAYOUT_(map));
         return;
     }
-    while (table->mask > 0 &&
-           table->count <= (ebb__table_buckets(table) - 1) * (EBB__MAX_LOAD - 1) &&
-           M_(__merge)(map))
-        ;
-    M_(__note_end)(map);
-    ebb__table_trim_all(table, LAYOUT_(map));
+    M_(__merge_down_to)(map, EBB__MAX_LOAD - 1);
 }
 
 #ifndef EBB__MAP_DYNAMIC

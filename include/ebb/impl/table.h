@@ -37,7 +37,8 @@ extern "C" {
 
 enum {
     EBB__MAX_LOAD = 13,            /* entries per bucket at which a table grows: Go's 6.5 of 8 */
-    EBB__SHRINK = 6,               /* it shrinks below a sixth of that: growing leaves half */
+    EBB__SHRINK = 6,               /* it shrinks below a sixth of that: growing leaves half; */
+    EBB__SHRINK_BLOCK = 16,        /* a block below a sixteenth, but then at once */
     EBB__AT_ONCE = 64,             /* tables up to so many buckets are split in one go, */
     EBB__AT_ONCE_BYTES = 64 << 10, /* if that makes no more bytes of slots */
     EBB__NODE_SLOTS = 3,           /* of an overflow node */
