@@ -372,7 +372,7 @@ static void small_blocks(void **unused)
     numbers_clear(&map, EBB_KEEP);
     assert_int_equal(numbers_put(&map, 1, 1), 0);
     assert_true(numbers_delete(&map, 1));
-    assert_int_equal(failing.bytes, peak);
+    assert_true(failing.bytes > peak / 2);
     numbers_free(&map);
     failing_end(&failing);
 }

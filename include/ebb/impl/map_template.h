@@ -514,7 +514,7 @@ static EBB__COLD bool M_(__merge)(struct EBB_MAP_NAME *map)
     struct ebb__table *table = &map->table;
     size_t half = table->half_mask + EBB__GROUP, ahead = 8 * EBB__GROUP;
     size_t from = table->end - EBB__GROUP, to = from - half;
-    if (to >= ahead)
+    if (table->paged && to >= ahead)
         M_(__prefetch_merge)(map, from - ahead, to - ahead);
     uint8_t *group = table->fingerprints + from;
     uint64_t lanes = ebb__group_used(group);
@@ -523,7 +523,8 @@ static EBB__COLD bool M_(__merge)(struct EBB_MAP_NAME *map)
     struct ebb__node *spare = NULL;
     if (moving > room && !M_(__spare_nodes)(map, moving - room, &spare))
         return false;
-    struct ebb__node *chain = M_(__detach_chain)(map, from / EBB__GROUP);
+    /* An empty bucket has no chain. */
+    struct ebb__node *chain = lanes ? M_(__detach_chain)(map, from / EBB__GROUP) : NULL;
     char *source = M_(__bucket)(map, from);
     for (; lanes; lanes &= lanes - 1) {
         unsigned lane = ebb__first_lane(lanes);
@@ -531,7 +532,8 @@ static EBB__COLD bool M_(__merge)(struct EBB_MAP_NAME *map)
         (map, to, group[lane], M_(__key)(map, source, lane), M_(__value)(map, source, lane),
          &spare);
     }
-    memset(group, 0, EBB__GROUP);
+    if (moving > 0)
+        memset(group, 0, EBB__GROUP);
     table->end = from;
     if (from == half) { /* all that the last doubling made is merged */
         table->mask = table->half_mask;
