@@ -18,7 +18,7 @@
 enum {
     PAGED_FROM = 256,        /* buckets, */
     PAGED_BYTES = 256 << 10, /* or bytes of slots */
-    TRIM = 400 << 10,        /* bytes of slots that pile up behind the last bucket before they go */
+    TRIM = 24 << 10,         /* bytes of slots that pile up behind the last bucket before they go */
     TRIM_SMALL = 4096,       /* buckets whose small parts, which share pages, go together */
     PREPARED = 4096,         /* buckets whose fingerprints are made ready at a time */
     ROOM = 1 << 20,          /* buckets that address space is reserved for at least, */

@@ -63,6 +63,36 @@ static const char *function_of(const struct ebb_study *study, uint32_t stack)
     return study->evidence->stacks.items[stack].frames[study->places[stack].site].function;
 }
 
+static bool puts_into(const struct ebb_study *study, const struct ebb_move *move, const char *own)
+{
+    return move->kind == EBB_MOVE_IN && strcmp(function_of(study, move->stack), own) == 0;
+}
+
+/* Processor time that `own` put into the map in stretches of the profile that began after `since`. */
+static double put_since(const struct ebb_study *study, const char *own, double since)
+{
+    double seconds = 0;
+    for (size_t i = 0; i < study->moves.len; i++) {
+        const struct ebb_move *move = &study->moves.items[i];
+        if (move->from_s > since && puts_into(study, move, own))
+            seconds += move->seconds;
+    }
+    return seconds;
+}
+
+/* Just after the beginning of the stretch of the processor profile in which `own` went on filling the
+ * map for the last time. The tables tell that later: the heap is as of the last collection. */
+static double filled_by(const struct ebb_study *study, const char *own)
+{
+    double all = put_since(study, own, -1), filled = study->span;
+    for (size_t i = 0; i < study->moves.len; i++) {
+        const struct ebb_move *move = &study->moves.items[i];
+        if (puts_into(study, move, own) && put_since(study, own, move->from_s) <= 0.1 * all)
+            filled = fmin(filled, move->from_s + 1e-3);
+    }
+    return filled;
+}
+
 /* What the function of a move, its closures included, spends on moves of one kind at the time. */
 static double spent_with(const struct ebb_study *study, const struct ebb_move *move,
                          enum ebb_move_kind kind)
@@ -104,7 +134,8 @@ static double emptied_since(const struct ebb_study *study, const char *keys, dou
 static struct balance weigh(const struct ebb_study *study, const struct ebb_group *group)
 {
     const char *own = function_of(study, group->stack), *keys = ebb_group_keys(study, group);
-    double full = full_since(study, group), began = full, emptied = full, since = 0;
+    double full = fmin(full_since(study, group), filled_by(study, own));
+    double began = full, emptied = full, since = 0;
     for (size_t i = study->n; i-- > 0;)
         if (group->tables[i] >= 0.05 * group->tables[study->n - 1])
             began = fmin(began, i > 0 ? study->times[i - 1] : 0);
@@ -115,7 +146,7 @@ static struct balance weigh(const struct ebb_study *study, const struct ebb_grou
             continue;
         if (move->from_s >= full && (!keys || strcmp(keys, move->keys) == 0))
             balance.added += move->seconds;
-        if (strcmp(function_of(study, move->stack), own) != 0)
+        if (!puts_into(study, move, own))
             continue;
         if (move->from_s < full)
             balance.filled += move->seconds;
