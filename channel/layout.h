@@ -232,6 +232,17 @@ static_assert(sizeof(struct ebb_module) == 600, "layout");
 static_assert(sizeof(struct ebb_map_entry) == 168, "layout");
 static_assert(offsetof(struct ebb_channel_header, table) % 8 == 0, "directories are aligned");
 
+/* Bytes of one entry. */
+static const uint32_t ebb_entry_size[EBB_TABLE_COUNT] = {
+    [EBB_TABLE_SHARDS] = sizeof(struct ebb_shard),
+    [EBB_TABLE_MODULES] = sizeof(struct ebb_module),
+    [EBB_TABLE_FRAMES] = sizeof(uint64_t),
+    [EBB_TABLE_STACKS] = sizeof(struct ebb_stack),
+    [EBB_TABLE_BUCKETS] = sizeof(struct ebb_bucket),
+    [EBB_TABLE_SAMPLES] = sizeof(struct ebb_sample),
+    [EBB_TABLE_MAPS] = sizeof(struct ebb_map_entry),
+};
+
 /* Size classes: four per doubling, so a class's blocks differ by less than a quarter. Class 0 holds
  * 0 to 15 bytes. Complexity: O(1). */
 static inline uint16_t ebb_size_class(uint64_t size)

@@ -13,7 +13,6 @@
 
 #include "base/clock.h"
 #include "base/vec.h"
-#include "channel/process.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -32,16 +31,6 @@ enum {
     BLOCK_BYTES = 64 << 10, /* of a table that is read twice, how much at a time */
     BIRTH_PATIENCE_MS = 200,
     MAX_PID = 1 << 22, /* the kernel's PID_MAX_LIMIT */
-};
-
-static const uint32_t entry_sizes[EBB_TABLE_COUNT] = {
-    [EBB_TABLE_SHARDS] = sizeof(struct ebb_shard),
-    [EBB_TABLE_MODULES] = sizeof(struct ebb_module),
-    [EBB_TABLE_FRAMES] = sizeof(uint64_t),
-    [EBB_TABLE_STACKS] = sizeof(struct ebb_stack),
-    [EBB_TABLE_BUCKETS] = sizeof(struct ebb_bucket),
-    [EBB_TABLE_SAMPLES] = sizeof(struct ebb_sample),
-    [EBB_TABLE_MAPS] = sizeof(struct ebb_map_entry),
 };
 
 struct ebb_reader {
@@ -119,9 +108,37 @@ static void sanitise(char *text, size_t size, bool keep_nuls)
 
 /* --- processes -------------------------------------------------------------------------------- */
 
+/* Whether the process runs: its start time agrees and it is more than a zombie. A main thread that
+ * ended while others run on looks like a zombie, but such a process has further threads. */
+static bool process_runs(pid_t pid, uint64_t start_ticks)
+{
+    char path[32], text[1024];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t size = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (size <= 0)
+        return false;
+    text[size] = 0;
+    const char *after_name = strrchr(text, ')'); /* the name may hold anything, ')' included */
+    char state;
+    int64_t threads;
+    uint64_t ticks;
+    if (!after_name ||
+        sscanf(after_name + 1,
+               " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNd64
+               " %*s %" SCNu64,
+               &state, &threads, &ticks) != 3)
+        return false;
+    bool ended = state == 'X' || (state == 'Z' && threads <= 1);
+    return !ended && ticks == start_ticks;
+}
+
 bool ebb_reader_alive(const struct ebb_reader *reader)
 {
-    return ebb_process_runs(reader->identity.pid, reader->identity.start_ticks);
+    return process_runs(reader->identity.pid, reader->identity.start_ticks);
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -413,7 +430,7 @@ int ebb_reader_list(uint64_t session,
         qsort(listing.items, listing.len, sizeof listing.items[0], compare_listed);
     for (size_t i = 0; code == 0 && i < listing.len; i++) {
         const struct ebb_identity *identity = &listing.items[i].identity;
-        bool alive = ebb_process_runs(identity->pid, identity->start_ticks);
+        bool alive = process_runs(identity->pid, identity->start_ticks);
         visited++;
         if (each(context, identity, alive, listing.items[i].done) != 0)
             break;
@@ -502,7 +519,7 @@ static int table_load(const struct ebb_reader *reader, enum ebb_table which, str
     if (fstat(reader->fd, &status) < 0 ||
         read_at(reader->fd, &directory, sizeof directory, offset) < sizeof directory)
         return bad(error, path, "the header is cut short");
-    if (directory.entry_size != entry_sizes[which])
+    if (directory.entry_size != ebb_entry_size[which])
         return bad(error, path, "a table with entries of the wrong size");
     if (directory.first_shift > MAX_FIRST_SHIFT)
         return bad(error, path, "a table with chunks of an impossible size");
@@ -558,7 +575,7 @@ static int make_room(struct ebb_snapshot *snapshot, enum ebb_table which, void *
     *buffer = NULL;
     snapshot->capacity[which] = 0;
     size_t roomy = count + count / 4;
-    if (!(*buffer = malloc(roomy * entry_sizes[which])))
+    if (!(*buffer = malloc(roomy * ebb_entry_size[which])))
         return ebb_error_set(error, -ENOMEM, "out of memory for a record of %zu entries", count);
     snapshot->capacity[which] = roomy;
     return 0;

@@ -6,11 +6,12 @@
 #include "channel/tidy.h"
 
 #include "channel/layout.h"
-#include "channel/process.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,12 @@ static uint32_t own_pid_namespace(void)
     return strtol(self, NULL, 10) == getpid() ? (uint32_t)status.st_ino : 0;
 }
 
+/* Whether there is certainly no such process. A pid that is used again makes a record stay for longer. */
+static bool is_gone(uint32_t pid)
+{
+    return pid > 0 && pid <= INT32_MAX && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+}
+
 static bool is_left_behind(int fd, uint32_t pid_namespace)
 {
     struct stat status;
@@ -37,8 +44,8 @@ static bool is_left_behind(int fd, uint32_t pid_namespace)
            pread(fd, &header, sizeof header, 0) == (ssize_t)sizeof header &&
            header.magic == EBB_CHANNEL_MAGIC && header.version == EBB_CHANNEL_VERSION &&
            header.agent_flags & EBB_AGENT_LIBRARY && header.pid_namespace == pid_namespace &&
-           (header.reader_pid == 0 || header.reader_done) &&
-           !ebb_process_runs((pid_t)header.pid, header.start_ticks);
+           (header.reader_pid == 0 || header.reader_done || is_gone(header.reader_pid)) &&
+           is_gone(header.pid);
 }
 
 static void tidy(DIR *directory, uint32_t pid_namespace)
@@ -59,12 +66,15 @@ static void tidy(DIR *directory, uint32_t pid_namespace)
 
 void ebb_channel_tidy(void)
 {
-    int saved = errno;
+    int saved = errno, cancel;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE,
+                           &cancel); /* putting into a map is no place to end */
     uint32_t pid_namespace = own_pid_namespace();
     DIR *directory = pid_namespace ? opendir(EBB_CHANNEL_DIRECTORY) : NULL;
     if (directory) {
         tidy(directory, pid_namespace);
         closedir(directory);
     }
+    pthread_setcancelstate(cancel, NULL);
     errno = saved;
 }

@@ -145,7 +145,7 @@ static void shape_tables(struct ebb_writer *writer, bool maps_alone)
 
 static uint64_t chunk_bytes(const struct ebb_writer *writer, enum ebb_table id, unsigned chunk)
 {
-    return ((uint64_t)ebb__entry_size[id] << writer->table[id].first_shift) << chunk;
+    return ((uint64_t)ebb_entry_size[id] << writer->table[id].first_shift) << chunk;
 }
 
 struct ebb_writer *ebb_writer_open(const struct ebb_writer_config *config)
@@ -400,7 +400,7 @@ int ebb_writer_publish(struct ebb_writer *writer)
     header->file_size = size;
     for (int id = 0; id < EBB_TABLE_COUNT; id++) {
         struct ebb_table_directory *directory = &header->table[id];
-        directory->entry_size = ebb__entry_size[id];
+        directory->entry_size = ebb_entry_size[id];
         directory->first_shift = writer->table[id].first_shift;
         directory->chunk_offset[0] = offset[id];
         directory->chunks = 1;

@@ -92,16 +92,6 @@ struct ebb_writer {
     uint64_t first_filter[1 + EBB__FIRST_FILTER_BITS / 64]; /* a struct ebb_filter: mask, bits */
 };
 
-static const uint32_t ebb__entry_size[EBB_TABLE_COUNT] = {
-    [EBB_TABLE_SHARDS] = sizeof(struct ebb_shard),
-    [EBB_TABLE_MODULES] = sizeof(struct ebb_module),
-    [EBB_TABLE_FRAMES] = sizeof(uint64_t),
-    [EBB_TABLE_STACKS] = sizeof(struct ebb_stack),
-    [EBB_TABLE_BUCKETS] = sizeof(struct ebb_bucket),
-    [EBB_TABLE_SAMPLES] = sizeof(struct ebb_sample),
-    [EBB_TABLE_MAPS] = sizeof(struct ebb_map_entry),
-};
-
 /* Entry `index` of a table; it must have been reserved. */
 static inline unsigned ebb__chunk_of(const struct ebb_writer *writer, enum ebb_table id,
                                      uint32_t index, uint32_t *within)
@@ -116,7 +106,7 @@ static inline void *ebb__entry(struct ebb_writer *writer, enum ebb_table id, uin
 {
     uint32_t within;
     unsigned chunk = ebb__chunk_of(writer, id, index, &within);
-    return (char *)writer->table[id].chunk[chunk] + (size_t)within * ebb__entry_size[id];
+    return (char *)writer->table[id].chunk[chunk] + (size_t)within * ebb_entry_size[id];
 }
 
 static inline uint32_t *ebb__link(struct ebb_writer *writer, enum ebb_table id, uint32_t index)

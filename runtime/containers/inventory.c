@@ -91,10 +91,8 @@ static void start(void)
     publisher.started = true;
     publisher.off = getauxval(AT_SECURE) || (wanted && strcmp(wanted, "0") == 0) ||
                     pthread_atfork(before_fork, after_fork, after_fork) != 0;
-    if (!publisher.off) {
-        ebb_channel_tidy();
+    if (!publisher.off)
         open_record();
-    }
 }
 
 /* The record to write into; NULL: none. A map that goes is no reason to make one (`opens`): a child by
@@ -102,7 +100,8 @@ static void start(void)
 static struct ebb_writer *ready(bool opens)
 {
     pthread_mutex_lock(&publisher.lock);
-    if (opens && !publisher.started)
+    bool starts = opens && !publisher.started;
+    if (starts)
         start();
     bool usable = publisher.writer && !publisher.off;
     bool alive = usable && ebb_writer_alive(publisher.writer);
@@ -112,6 +111,8 @@ static struct ebb_writer *ready(bool opens)
     }
     struct ebb_writer *writer = alive ? publisher.writer : NULL;
     pthread_mutex_unlock(&publisher.lock);
+    if (starts && writer)
+        ebb_channel_tidy();
     return writer;
 }
 

@@ -244,6 +244,9 @@ int ebb__table_make_room(struct ebb__table *table, const struct ebb__layout *lay
             slots *= 2;
     if (buckets <= table->capacity && (buckets > 1 || slots <= table->first_slots))
         return 0;
+    while (table->small < EBB__AT_ONCE / 2 &&
+           2 * table->small * layout->bucket_bytes <= EBB__AT_ONCE_BYTES)
+        table->small *= 2;
     bool pages = table->allocator->reserve && (table->paged || is_large(layout, buckets));
     if (pages && ebb__grow_pages(table, layout, buckets) == 0)
         return 0;
@@ -268,7 +271,7 @@ void ebb__table_set_limits(struct ebb__table *table)
         table->grow_at = table->warn_at;
     if (table->show_at < table->grow_at)
         table->grow_at = table->show_at;
-    bool small = buckets <= EBB__AT_ONCE / 2 || buckets <= table->least_buckets;
+    bool small = buckets <= table->small || buckets <= table->least_buckets;
     size_t least_load = table->paged ? EBB__SHRINK : EBB__SHRINK_BLOCK;
     size_t shrink_at = small || table->no_shrink ? 0 : buckets * EBB__MAX_LOAD / least_load;
     table->kept &= table->count < shrink_at;
@@ -416,14 +419,14 @@ static void wipe_slots(struct ebb__table *table, const struct ebb__layout *layou
 void ebb__table_emptied(struct ebb__table *table, const struct ebb__layout *layout, size_t had,
                         bool refers)
 {
-    size_t buckets = ebb__table_buckets(table), wanted = EBB__AT_ONCE / 2;
+    size_t buckets = ebb__table_buckets(table), wanted = table->small;
     if (table->end == EBB__GROUP)
         memset(table->fingerprints, 0, EBB__GROUP); /* a store, no call */
     else
         memset(table->fingerprints, 0, table->end);
     if (refers)
         wipe_slots(table, layout, had);
-    if (buckets <= EBB__AT_ONCE / 2 && table->show_from > 0)
+    if (buckets <= table->small && table->show_from > 0)
         return; /* such a table keeps its size and its limits, and is in no inventory */
     while (wanted < table->least_buckets || wanted * EBB__MAX_LOAD < had)
         wanted *= 2;
@@ -622,6 +625,7 @@ static void make_empty(struct ebb__table *table)
     table->mask = table->half_mask = table->count = table->grow_at = table->shrink_at = 0;
     table->first_slots = table->capacity = table->touched = table->least_buckets = 0;
     table->nodes = 0;
+    table->small = 1;
     table->paged = table->kept = false;
     table->moves++;
 }

@@ -43,6 +43,15 @@ typedef struct {
 #define EBB_MAP_VALUE VALUE
 #include <ebb/map.h>
 
+/* Of such values a bucket is more than is split, or left alone, at once. */
+struct film {
+    uint64_t number, rest[5000];
+};
+#define EBB_MAP_NAME  films
+#define EBB_MAP_KEY   uint64_t
+#define EBB_MAP_VALUE struct film
+#include <ebb/map.h>
+
 /* ---- against the model ---- */
 
 /* model[key]: the value, 0 when there is none. */
@@ -340,14 +349,40 @@ static void large_values(void **unused)
     size_t peak = pictures_stats(&map).bytes;
     for (uint64_t key = KEYS / 100; key < KEYS; key++)
         assert_true(pictures_delete(&map, key));
+    for (uint64_t key = 0; key < KEYS / 100; key++)
+        assert_int_equal(pictures_get(&map, key)->rest[126], M(key));
     size_t after = pictures_stats(&map).bytes;
     print_message("%zu KiB at the peak, %zu KiB after 99 %% were deleted\n", peak >> 10,
                   after >> 10);
     assert_true(after < peak / 10);
-    for (uint64_t key = 0; key < KEYS / 100; key++)
-        assert_int_equal(pictures_get(&map, key)->rest[126], HASH(M(key)) / 3);
+    for (uint64_t key = 1; key < KEYS / 100; key++)
+        assert_true(pictures_delete(&map, key));
+    assert_true(pictures_stats(&map).bytes < 256 << 10);
+    assert_int_equal(pictures_get(&map, 0)->rest[126], HASH(M(0)) / 3);
     pictures_free(&map);
     failing_end(&failing);
+}
+
+/* Down to one bucket and up again. */
+static void huge_values(void **unused)
+{
+    enum { KEYS = 300 };
+    static struct film film;
+    (void)unused;
+    struct films map;
+    films_init(&map, NULL);
+    for (int round = 0; round < 2; round++) {
+        for (film.number = 0; film.number < KEYS; film.number++)
+            assert_int_equal(films_put(&map, film.number, film), 0);
+        for (uint64_t key = 1; key < KEYS; key++) {
+            assert_int_equal(films_get(&map, key)->number, key);
+            assert_true(films_delete(&map, key));
+        }
+        assert_int_equal(films_len(&map), 1);
+        assert_int_equal(films_get(&map, 0)->number, 0);
+    }
+    assert_true(films_stats(&map).bytes < 2 << 20);
+    films_free(&map);
 }
 
 /* A table that is a block becomes a smaller one; one that was cleared to be filled again does not. */
@@ -465,6 +500,7 @@ int main(void)
         cmocka_unit_test(gives_memory_back),
         cmocka_unit_test(walk_without_memory),
         cmocka_unit_test(large_values),
+        cmocka_unit_test(huge_values),
         cmocka_unit_test(small_blocks),
         cmocka_unit_test(flooding_needs_the_seed),
         cmocka_unit_test(no_text_silences_the_seed),

@@ -557,6 +557,30 @@ static void deletes_tell_a_full_cache_of_plain_values(void **state)
     }
 }
 
+/* A map that is filled once, while another one with such keys is drained at the same time; and one that
+ * is emptied before the heap, which lags behind, has shown all of it. */
+static void filling_ends_when_the_profile_says_so(void **state)
+{
+    for (unsigned emptied = 0; emptied < 2; emptied++) {
+        double lag = emptied ? 2 : 1;
+        struct sim sim;
+        service_start(&sim, 1);
+        for (int size = 1; size <= 32; size *= 2) {
+            malloc_of(&sim,
+                      "runtime.makeBucketArray < runtime.hashGrow < runtime.mapassign_fast64 < "
+                      "main.fill#24 < main.work#41 < runtime.goexit",
+                      (uint64_t)size << 20, 1, size < 32 ? sim.now + lag + 0.2 : NEVER);
+            sim_advance(&sim, lag);
+        }
+        idle(&sim);
+        spend(&sim, "runtime.mapassign_fast64 < main.fill#24 < main.work#41", 0.5, 0, 5);
+        spend(&sim, "runtime.mapdelete_fast64 < main.publish#12 < main.load#41", 0.05,
+              emptied ? 5 : 0, emptied ? 9 : 5);
+        spend(&sim, "runtime.mapaccess1_fast64 < main.lookup#32 < main.work#41", 2, 5, 30);
+        expect(&sim, emptied, emptied ? "map-kept-after-clear" : NULL, "main.fill");
+    }
+}
+
 int test_go(void)
 {
     const struct CMUnitTest tests[] = {
@@ -575,6 +599,7 @@ int test_go(void)
         cmocka_unit_test(slices_beside_a_map_are_no_maps),
         cmocka_unit_test(eviction_is_no_clearing),
         cmocka_unit_test(maps_are_known_to_be_emptied_by_time),
+        cmocka_unit_test(filling_ends_when_the_profile_says_so),
         cmocka_unit_test(walks_that_find_nothing_tell_of_an_empty_map),
         cmocka_unit_test(deletes_within_a_walk_empty_a_sync_map),
         cmocka_unit_test(deletes_tell_a_full_cache_of_plain_values),

@@ -551,8 +551,8 @@ static EBB__COLD void M_(__merge_down_to)(struct EBB_MAP_NAME *map, size_t load)
     while (table->mask > 0 && table->count <= (ebb__table_buckets(table) - 1) * load &&
            ebb__table_buckets(table) > table->least_buckets && M_(__merge)(map))
         ;
-    M_(__note_end)(map);
     ebb__table_trim_all(table, LAYOUT_(map));
+    M_(__note_end)(map);
 }
 
 /* Merges one bucket or two, so that an even number is left; a block, which gives back nothing until it is
@@ -565,6 +565,8 @@ static EBB__COLD bool M_(__shrink)(struct EBB_MAP_NAME *map)
     if (!table->paged) {
         size_t before = table->end;
         M_(__merge_down_to)(map, EBB__MAX_LOAD / 2);
+        if (table->end == before)
+            table->shrink_at -= table->shrink_at / 8; /* tries again further down */
         return table->end < before;
     }
     do
@@ -573,7 +575,7 @@ static EBB__COLD bool M_(__shrink)(struct EBB_MAP_NAME *map)
             table->shrink_at -= table->shrink_at / 8; /* tries again further down */
             return false;
         }
-    while (ebb__table_buckets(table) % 2);
+    while (ebb__table_buckets(table) % 2 && table->mask > 0);
     M_(__note_end)(map);
     ebb__table_trim(table, LAYOUT_(map));
     return true;

@@ -84,6 +84,7 @@ struct ebb__table {
     size_t capacity;      /* buckets there is address space for */
     size_t touched;       /* buckets that may have memory behind them */
     size_t least_buckets; /* asked for by reserve: shrinking stops there */
+    size_t small;         /* buckets that are not worth shrinking */
     size_t nodes;
     struct ebb__slab *slabs; /* with free nodes */
     const struct ebb_allocator *allocator;

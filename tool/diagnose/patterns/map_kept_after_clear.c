@@ -68,27 +68,28 @@ static bool puts_into(const struct ebb_study *study, const struct ebb_move *move
     return move->kind == EBB_MOVE_IN && strcmp(function_of(study, move->stack), own) == 0;
 }
 
-/* Processor time that `own` put into the map in stretches of the profile that began after `since`. */
-static double put_since(const struct ebb_study *study, const char *own, double since)
-{
-    double seconds = 0;
-    for (size_t i = 0; i < study->moves.len; i++) {
-        const struct ebb_move *move = &study->moves.items[i];
-        if (move->from_s > since && puts_into(study, move, own))
-            seconds += move->seconds;
-    }
-    return seconds;
-}
-
-/* Just after the beginning of the stretch of the processor profile in which `own` went on filling the
- * map for the last time. The tables tell that later: the heap is as of the last collection. */
+/* The end of the last stretch of the processor profile in which `own` went on filling the map; a tenth
+ * may come later. The tables tell that later still: the heap is as of the last collection. */
 static double filled_by(const struct ebb_study *study, const char *own)
 {
-    double all = put_since(study, own, -1), filled = study->span;
-    for (size_t i = 0; i < study->moves.len; i++) {
-        const struct ebb_move *move = &study->moves.items[i];
-        if (puts_into(study, move, own) && put_since(study, own, move->from_s) <= 0.1 * all)
-            filled = fmin(filled, move->from_s + 1e-3);
+    double all = 0, later = 0, filled = study->span, from = INFINITY;
+    for (size_t i = 0; i < study->moves.len; i++)
+        if (puts_into(study, &study->moves.items[i], own))
+            all += study->moves.items[i].seconds;
+    while (later < all && later <= 0.1 * all) { /* stretch by stretch, from the last one on */
+        double before = from, seconds = 0;
+        from = -INFINITY;
+        for (size_t i = 0; i < study->moves.len; i++) {
+            const struct ebb_move *move = &study->moves.items[i];
+            if (move->from_s < before && move->from_s >= from && puts_into(study, move, own)) {
+                seconds = (move->from_s > from ? 0 : seconds) + move->seconds;
+                from = move->from_s;
+                filled = move->to_s;
+            }
+        }
+        if (seconds <= 0)
+            break;
+        later += seconds;
     }
     return filled;
 }
