@@ -399,7 +399,7 @@ static void small_blocks(void **unused)
     size_t peak = failing.bytes;
     for (uint64_t key = 0; key < KEYS * 15 / 16; key++)
         assert_true(numbers_delete(&map, key));
-    assert_true(failing.bytes < peak / 4);
+    assert_true(failing.bytes < peak / 3); /* with a slab, if one entry is in a chain */
     for (uint64_t key = KEYS * 15 / 16; key < KEYS; key++)
         assert_int_equal(*numbers_get(&map, key), key);
     for (uint64_t key = 0; key < KEYS; key++)
