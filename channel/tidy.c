@@ -67,8 +67,8 @@ static void tidy(DIR *directory, uint32_t pid_namespace)
 void ebb_channel_tidy(void)
 {
     int saved = errno, cancel;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE,
-                           &cancel); /* putting into a map is no place to end */
+    /* Putting into a map is no place to end. */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     uint32_t pid_namespace = own_pid_namespace();
     DIR *directory = pid_namespace ? opendir(EBB_CHANNEL_DIRECTORY) : NULL;
     if (directory) {

@@ -7,7 +7,8 @@
  * so that those moments are met. Nothing else costs anything.
  *
  * Under the agent the entries go into its record. Otherwise the first map to be shown makes a record,
- * which holds nothing else, and clears away those that killed processes left. EBB_PUBLISH=0 in the environment forbids that. */
+ * which holds nothing else, and clears away those that killed processes left. EBB_PUBLISH=0 in the
+ * environment forbids that. */
 #include "channel/modules.h"
 #include "channel/sampler.h"
 #include "channel/tidy.h"

@@ -523,9 +523,8 @@ static void unlink_slab(struct ebb__table *table, struct ebb__slab *slab)
         slab->next->previous = slab->previous;
 }
 
-/* Memory for a slab, and how it came. NULL: there is none. */
-static struct ebb__slab *ebb__slab_memory(struct ebb__table *table,
-                                          const struct ebb__layout *layout)
+/* A slab in the list, none of its nodes in use. NULL: there is no memory. */
+static struct ebb__slab *ebb__new_slab(struct ebb__table *table, const struct ebb__layout *layout)
 {
     const struct ebb_allocator *allocator = table->allocator;
     struct ebb__slab *slab = NULL;
@@ -546,16 +545,9 @@ static struct ebb__slab *ebb__slab_memory(struct ebb__table *table,
             (struct ebb__slab *)allocator->allocate(allocator->context, bytes, layout->alignment);
         count = slab ? count : count / 2;
     }
-    if (slab)
-        *slab = (struct ebb__slab){.bytes = bytes, .count = (uint32_t)count, .paged = paged};
-    return slab;
-}
-
-static struct ebb__slab *new_slab(struct ebb__table *table, const struct ebb__layout *layout)
-{
-    struct ebb__slab *slab = ebb__slab_memory(table, layout);
     if (!slab)
         return NULL;
+    *slab = (struct ebb__slab){.bytes = bytes, .count = (uint32_t)count, .paged = paged};
     link_slab(table, slab);
     return slab;
 }
@@ -576,7 +568,7 @@ static struct ebb__node *take_node(struct ebb__slab *slab, const struct ebb__lay
 
 struct ebb__node *ebb__node_new(struct ebb__table *table, const struct ebb__layout *layout)
 {
-    struct ebb__slab *slab = table->slabs ? table->slabs : new_slab(table, layout);
+    struct ebb__slab *slab = table->slabs ? table->slabs : ebb__new_slab(table, layout);
     if (!slab)
         return NULL;
     struct ebb__node *node = take_node(slab, layout);

@@ -444,22 +444,29 @@ static void eviction_is_no_clearing(void **state)
     }
 }
 
+/* A service whose main.fill fills a map in the first five seconds, as the processor profile has it. Its
+ * table doubles five times, and every `step` seconds the heap shows one of them. */
+static void service_that_filled_a_map(struct sim *sim, double step)
+{
+    service_start(sim, 1);
+    for (int size = 1; size <= 32; size *= 2) {
+        malloc_of(sim,
+                  "runtime.makeBucketArray < runtime.hashGrow < runtime.mapassign_fast64 < "
+                  "main.fill#24 < main.work#41 < runtime.goexit",
+                  (uint64_t)size << 20, 1, size < 32 ? sim->now + step + 0.2 : NEVER);
+        sim_advance(sim, step);
+    }
+    idle(sim);
+    spend(sim, "runtime.mapassign_fast64 < main.fill#24 < main.work#41", 0.5, 0, 5);
+}
+
 /* A map that was filled, and then deletes of such keys: was it emptied? Not when as much goes into
  * maps with such keys as comes out. */
 static void maps_are_known_to_be_emptied_by_time(void **state)
 {
     for (unsigned other = 0; other < 2; other++) {
         struct sim sim;
-        service_start(&sim, 1);
-        for (int size = 1; size <= 32 && sim.now < 6; size *= 2) {
-            malloc_of(&sim,
-                      "runtime.makeBucketArray < runtime.hashGrow < runtime.mapassign_fast64 < "
-                      "main.fill#24 < main.work#41 < runtime.goexit",
-                      (uint64_t)size << 20, 1, size < 32 ? sim.now + 1.2 : NEVER);
-            sim_advance(&sim, 1);
-        }
-        idle(&sim);
-        spend(&sim, "runtime.mapassign_fast64 < main.fill#24 < main.work#41", 0.5, 0, 5);
+        service_that_filled_a_map(&sim, 1);
         spend(&sim, "runtime.mapdelete_fast64 < main.publish#32 < main.work#41", 0.05, 10, 13);
         spend(&sim, "runtime.mapiternext < main.publish#30 < main.work#41", 0.05, 10, 13);
         if (other)
@@ -484,16 +491,7 @@ static void walks_that_find_nothing_tell_of_an_empty_map(void **state)
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         bool busy = cases[i].busy;
         struct sim sim;
-        service_start(&sim, 1);
-        for (int size = 1; size <= 32; size *= 2) {
-            malloc_of(&sim,
-                      "runtime.makeBucketArray < runtime.hashGrow < runtime.mapassign_fast64 < "
-                      "main.fill#24 < main.work#41 < runtime.goexit",
-                      (uint64_t)size << 20, 1, size < 32 ? sim.now + 1.2 : NEVER);
-            sim_advance(&sim, 1);
-        }
-        idle(&sim);
-        spend(&sim, "runtime.mapassign_fast64 < main.fill#24 < main.work#41", 0.5, 0, 5);
+        service_that_filled_a_map(&sim, 1);
         for (int later = 0; later < 2; later++) {
             double from = later ? 15 : 3, to = later ? 30 : 8;
             spend(&sim, "runtime.mapiternext < main.expire#30 < main.work#41",
@@ -562,18 +560,8 @@ static void deletes_tell_a_full_cache_of_plain_values(void **state)
 static void filling_ends_when_the_profile_says_so(void **state)
 {
     for (unsigned emptied = 0; emptied < 2; emptied++) {
-        double lag = emptied ? 2 : 1;
         struct sim sim;
-        service_start(&sim, 1);
-        for (int size = 1; size <= 32; size *= 2) {
-            malloc_of(&sim,
-                      "runtime.makeBucketArray < runtime.hashGrow < runtime.mapassign_fast64 < "
-                      "main.fill#24 < main.work#41 < runtime.goexit",
-                      (uint64_t)size << 20, 1, size < 32 ? sim.now + lag + 0.2 : NEVER);
-            sim_advance(&sim, lag);
-        }
-        idle(&sim);
-        spend(&sim, "runtime.mapassign_fast64 < main.fill#24 < main.work#41", 0.5, 0, 5);
+        service_that_filled_a_map(&sim, emptied ? 2 : 1);
         spend(&sim, "runtime.mapdelete_fast64 < main.publish#12 < main.load#41", 0.05,
               emptied ? 5 : 0, emptied ? 9 : 5);
         spend(&sim, "runtime.mapaccess1_fast64 < main.lookup#32 < main.work#41", 2, 5, 30);
