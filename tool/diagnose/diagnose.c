@@ -298,9 +298,9 @@ static double unexplained(const struct ebb_study *study)
             explained += study->groups.items[i].growth.rate;
     double rate = study->bytes->steady ? study->bytes->rate - explained : 0;
     /* Growth inside memory that the process already holds shows in the number of blocks only. */
-    const struct ebb_observation *end = &study->evidence->observations.items[study->n - 1];
-    if (study->blocks.steady && end->allocs > 0 && explained == 0)
-        rate = fmax(rate, study->blocks.rate * (double)end->alloc_bytes / (double)end->allocs);
+    double blocks = study->blocks.steady ? study->blocks.values[study->n - 1] : 0;
+    if (blocks > 0 && explained == 0)
+        rate = fmax(rate, study->blocks.rate * study->live[study->n - 1] / blocks);
     return rate >= EBB_LEAST_RATE ? rate : 0;
 }
 

@@ -226,18 +226,6 @@ double ebb_samples_needed(const struct ebb_study *study, bool supported)
     return fmax(ceil(z * z), 2); /* of k blocks none of which was freed, the deviate is √k */
 }
 
-/* Deaths that speak against growth. A Go map's smaller tables die because it grows. */
-static double telling_deaths(const struct ebb_study *study, const struct ebb_group *group)
-{
-    double deaths = group->deaths;
-    bool map = group->container && group->container->kind == EBB_CONTAINER_MAP;
-    for (size_t i = 0; study->program.go && map && i < group->series_count; i++) {
-        const struct ebb_track *track = &study->tracks[group->series[i]];
-        deaths -= track->table ? track->deaths : 0;
-    }
-    return fmax(deaths, 0);
-}
-
 static void prove_counted(struct ebb_study *study, struct ebb_group *group)
 {
     double k = group->retained, lost = group->lost;
@@ -266,7 +254,7 @@ static void prove_counted(struct ebb_study *study, struct ebb_group *group)
         double doubt = 0.06 * exp(-(z - 4) / 3) + (supported ? 0.01 : 0.03);
         accept(group, EBB_PROOF_COUNTED, 1 - doubt);
     } else if (lost <= (queue ? 0.4 : 0.15) * k + 0.5 &&
-               (telling_deaths(study, group) <= 0.5 * k + 1 ||
+               (group->deaths - group->outgrown <= 0.5 * k + 1 ||
                 (supported && study->survivors_known))) {
         accept(group, supported ? EBB_PROOF_SUPPORTED : EBB_PROOF_COUNTED, supported ? 0.9 : 0.7);
     }
@@ -465,17 +453,49 @@ static void share_support(struct ebb_study *study)
     }
 }
 
+/* Whether chance alone splits as many samples as unevenly over the thirds of the window, once in a
+ * thousand times at least (Pearson's chi-squared test, 1900; two degrees of freedom). */
+static bool may_be_even(const double third[3])
+{
+    double mean = (third[0] + third[1] + third[2]) / 3, squares = 0;
+    for (int i = 0; i < 3; i++)
+        squares += (third[i] - mean) * (third[i] - mean);
+    return mean > 0 && exp(-squares / mean / 2) >= 0.001;
+}
+
+/* The exact count of blocks climbs at an even pace all the time, so something does, and among what
+ * may have grown that evenly the group is as good as alone. Then how its few samples happen to lie
+ * says nothing against it. */
+static bool is_only_taker(const struct ebb_study *study, const struct ebb_group *group)
+{
+    const double *climb = study->blocks.course.thirds;
+    double even = (climb[0] + climb[1] + climb[2]) / 3, others = 0;
+    if (study->survivors_known || !study->blocks.steady || !may_be_even(group->retained_thirds))
+        return false;
+    for (int i = 0; i < 3; i++)
+        if (climb[i] < 0.7 * even || climb[i] > 1.3 * even)
+            return false;
+    for (size_t i = 0; i < study->groups.len; i++) {
+        const struct ebb_group *other = &study->groups.items[i];
+        if (other != group && !other->threads && may_be_even(other->retained_thirds))
+            others += fmax(other->gain, 0);
+    }
+    return others <= group->gain / 3;
+}
+
 /* The group with most retained samples among those with too few, if it lost none. What dies young
- * is none of them; where ages are unknown, nothing may have died. */
+ * is none of them; where ages are unknown, nothing may have died but tables that were outgrown. */
 static struct ebb_group *best_suspect(struct ebb_study *study)
 {
     struct ebb_group *best = NULL;
     for (size_t i = 0; i < study->groups.len; i++) {
         struct ebb_group *group = &study->groups.items[i];
-        bool open = group->growth.proof == EBB_PROOF_NONE && !group->threads &&
-                    !group->growth.slowing && (study->survivors_known || group->deaths == 0) &&
-                    group->lost == 0 && group->churn < 0.3;
-        if (open && group->retained >= 2 && is_spread(study, group) &&
+        bool kept = study->survivors_known ? group->lost == 0 && group->churn < 0.3
+                                           : group->deaths - group->outgrown < 1;
+        bool open = group->growth.proof == EBB_PROOF_NONE && !group->threads && kept &&
+                    group->retained >= 2;
+        bool goes_on = !group->growth.slowing && is_spread(study, group);
+        if (open && (goes_on || is_only_taker(study, group)) &&
             (!best || group->retained_bytes > best->retained_bytes))
             best = group;
     }

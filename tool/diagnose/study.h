@@ -107,8 +107,9 @@ struct ebb_group {
     double churn;              /* mean number of sampled blocks that live only shortly */
     double wander;             /* variance of `gain` by replacement, where births are not known */
     double births, deaths;
-    double gain;              /* sampled blocks the window added, churn and chance set apart */
-    double event_bytes;       /* one sampled block stands for */
+    double outgrown;    /* of `deaths`: a Go map's tables that gave way to larger or more ones */
+    double gain;        /* sampled blocks the window added, churn and chance set apart */
+    double event_bytes; /* one sampled block stands for */
     double sampling_variance; /* of what the window added, bytes² */
     double entry_objects;     /* net objects of the node series that added most; no mappings */
     double arenas;            /* net bytes of mappings that are no tables: entries lie inside */

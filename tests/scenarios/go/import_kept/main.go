@@ -1,4 +1,4 @@
-// A nightly import reads a million and a half articles into a package-level map, publishes them and
+// A nightly import reads four million articles into a package-level map, publishes them and
 // deletes them again one by one. The map keeps its tables, for a few articles a day.
 //
 // expect: map-kept-after-clear
@@ -20,7 +20,7 @@ type Article struct {
 var articles = make(map[int]Article)
 
 func importAll() {
-	for id := 0; id < 1500000; id++ {
+	for id := 0; id < 4000000; id++ {
 		articles[id] = Article{ID: id, Name: "article", Price: float64(id % 999)} // <- keeps
 	}
 }
