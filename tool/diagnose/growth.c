@@ -490,10 +490,11 @@ static struct ebb_group *best_suspect(struct ebb_study *study)
     struct ebb_group *best = NULL;
     for (size_t i = 0; i < study->groups.len; i++) {
         struct ebb_group *group = &study->groups.items[i];
-        bool kept = study->survivors_known ? group->lost == 0 && group->churn < 0.3
-                                           : group->deaths - group->outgrown < 1;
+        bool kept = study->survivors_known
+                        ? group->lost == 0 && group->churn < 0.3
+                        : group->deaths - group->outgrown < 1 && group->lost <= group->outgrown;
         bool open = group->growth.proof == EBB_PROOF_NONE && !group->threads && kept &&
-                    group->retained >= 2;
+                    group->retained - group->lost >= 2;
         bool goes_on = !group->growth.slowing && is_spread(study, group);
         if (open && (goes_on || is_only_taker(study, group)) &&
             (!best || group->retained_bytes > best->retained_bytes))
@@ -510,14 +511,11 @@ static void judge_suspect(struct ebb_study *study)
     struct ebb_group *suspect = best_suspect(study);
     if (!suspect || !is_worth_it(study, suspect->growth.rate))
         return;
+    double samples = suspect->retained - suspect->lost;
     bool open = (study->blocks.steady && sum.objects < 0.5 * study->blocks.rate) ||
                 (study->bytes->steady && sum.bytes < 0.5 * study->bytes->rate);
-    if (open && is_room_for(study, sum, suspect) &&
-        suspect->retained >= ebb_samples_needed(study, true))
-        accept(suspect, EBB_PROOF_SUPPORTED,
-               suspect->retained >= 4   ? 0.85
-               : suspect->retained >= 3 ? 0.75
-                                        : 0.6);
+    if (open && is_room_for(study, sum, suspect) && samples >= ebb_samples_needed(study, true))
+        accept(suspect, EBB_PROOF_SUPPORTED, samples >= 4 ? 0.85 : samples >= 3 ? 0.75 : 0.6);
 }
 
 void ebb_growth_judge(struct ebb_study *study)
