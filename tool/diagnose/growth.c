@@ -6,8 +6,9 @@
  *               still coming in its last third
  *   floor       a saw-tooth whose troughs climb
  *   table       a table that keeps doubling, whose next doubling is not overdue
- *   supported   too few samples to stand alone (100 KB/s leave six in 30 s), but nothing was freed
- *               there, and the exact counts of blocks or of memory climb steadily at such a rate
+ *   supported   too few samples to stand alone (100 KB/s leave six in 30 s), but the exact counts of
+ *               blocks or of memory climb steadily at such a rate, and nothing was freed there, or
+ *               nobody else may have made an even climb
  *
  * And what speaks against: growth that ended (a step, a warm-up, a cache that is full), births that
  * all lie in one moment, exact signals that stand still. */
@@ -453,6 +454,23 @@ static void share_support(struct ebb_study *study)
     }
 }
 
+/* The group with most retained bytes among those with too few samples, if it lost none. What dies
+ * young is none of them; where ages are unknown, nothing may have died. */
+static struct ebb_group *best_suspect(struct ebb_study *study)
+{
+    struct ebb_group *best = NULL;
+    for (size_t i = 0; i < study->groups.len; i++) {
+        struct ebb_group *group = &study->groups.items[i];
+        bool open = group->growth.proof == EBB_PROOF_NONE && !group->threads &&
+                    !group->growth.slowing && (study->survivors_known || group->deaths == 0) &&
+                    group->lost == 0 && group->churn < 0.3;
+        if (open && group->retained >= 2 && is_spread(study, group) &&
+            (!best || group->retained_bytes > best->retained_bytes))
+            best = group;
+    }
+    return best;
+}
+
 /* Whether chance alone splits as many samples as unevenly over the thirds of the window, once in a
  * thousand times at least (Pearson's chi-squared test, 1900; two degrees of freedom). */
 static bool may_be_even(const double third[3])
@@ -463,59 +481,62 @@ static bool may_be_even(const double third[3])
     return mean > 0 && exp(-squares / mean / 2) >= 0.001;
 }
 
-/* The exact count of blocks climbs at an even pace all the time, so something does, and among what
- * may have grown that evenly the group is as good as alone. Then how its few samples happen to lie
- * says nothing against it. */
-static bool is_only_taker(const struct ebb_study *study, const struct ebb_group *group)
+static bool climbs_evenly(const struct ebb_signal *signal)
 {
-    const double *climb = study->blocks.course.thirds;
-    double even = (climb[0] + climb[1] + climb[2]) / 3, others = 0;
-    if (study->survivors_known || !study->blocks.steady || !may_be_even(group->retained_thirds))
-        return false;
+    const double *third = signal->course.thirds;
+    double even = (third[0] + third[1] + third[2]) / 3;
+    bool all = signal->steady;
     for (int i = 0; i < 3; i++)
-        if (climb[i] < 0.7 * even || climb[i] > 1.3 * even)
-            return false;
-    for (size_t i = 0; i < study->groups.len; i++) {
-        const struct ebb_group *other = &study->groups.items[i];
-        if (other != group && !other->threads && may_be_even(other->retained_thirds))
-            others += fmax(other->gain, 0);
-    }
-    return others <= group->gain / 3;
+        all &= third[i] >= 0.7 * even && third[i] <= 1.3 * even;
+    return all;
 }
 
-/* The group with most retained samples among those with too few, if it lost none. What dies young
- * is none of them; where ages are unknown, nothing may have died but tables that were outgrown. */
-static struct ebb_group *best_suspect(struct ebb_study *study)
+static bool is_replaced(const struct ebb_group *group)
 {
-    struct ebb_group *best = NULL;
+    return group->deaths - group->outgrown >= 1;
+}
+
+/* Go: among what may have made an even climb of the exact count of blocks, the group that is as good
+ * as alone, if it makes a good part of it. Then how its few samples happen to lie says nothing against
+ * it. What is replaced may have grown whatever its samples say. */
+static struct ebb_group *only_taker(struct ebb_study *study)
+{
+    struct ebb_group *taker = NULL;
+    double all = 0;
+    if (!study->program.go || study->survivors_known || !climbs_evenly(&study->blocks))
+        return NULL;
     for (size_t i = 0; i < study->groups.len; i++) {
         struct ebb_group *group = &study->groups.items[i];
-        bool kept = study->survivors_known
-                        ? group->lost == 0 && group->churn < 0.3
-                        : group->deaths - group->outgrown < 1 && group->lost <= group->outgrown;
-        bool open = group->growth.proof == EBB_PROOF_NONE && !group->threads && kept &&
-                    group->retained - group->lost >= 2;
-        bool goes_on = !group->growth.slowing && is_spread(study, group);
-        if (open && (goes_on || is_only_taker(study, group)) &&
-            (!best || group->retained_bytes > best->retained_bytes))
-            best = group;
+        if (group->threads || !(is_replaced(group) || may_be_even(group->retained_thirds)))
+            continue;
+        all += fmax(group->gain, 0);
+        if (group->gain > 0 && (!taker || group->gain > taker->gain))
+            taker = group;
     }
-    return best;
+    if (!taker || taker->growth.proof != EBB_PROOF_NONE || taker->gain < 0.75 * all ||
+        is_replaced(taker) || taker->lost > taker->outgrown ||
+        (taker->gain >= 3 && taker->concentration > 0.85) || is_refuted_by_collector(study, taker))
+        return NULL;
+    bool part = taker->growth.objects_rate >= 0.1 * study->blocks.rate ||
+                (study->bytes->steady && taker->growth.rate >= 0.3 * study->bytes->rate);
+    return part ? taker : NULL;
 }
 
-static void judge_suspect(struct ebb_study *study)
+/* Believes a group with few samples when the exact signals climb and leave room for it. */
+static bool support(struct ebb_study *study, struct ebb_group *group)
 {
     struct explained sum = {0};
+    if (!group || !is_worth_it(study, group->growth.rate))
+        return false;
     for (size_t i = 0; i < study->groups.len; i++)
         sum = add_explained(sum, &study->groups.items[i]);
-    struct ebb_group *suspect = best_suspect(study);
-    if (!suspect || !is_worth_it(study, suspect->growth.rate))
-        return;
-    double samples = suspect->retained - suspect->lost;
+    double samples = group->retained - group->lost;
     bool open = (study->blocks.steady && sum.objects < 0.5 * study->blocks.rate) ||
                 (study->bytes->steady && sum.bytes < 0.5 * study->bytes->rate);
-    if (open && is_room_for(study, sum, suspect) && samples >= ebb_samples_needed(study, true))
-        accept(suspect, EBB_PROOF_SUPPORTED, samples >= 4 ? 0.85 : samples >= 3 ? 0.75 : 0.6);
+    if (!open || !is_room_for(study, sum, group) || samples < ebb_samples_needed(study, true))
+        return false;
+    accept(group, EBB_PROOF_SUPPORTED, samples >= 4 ? 0.85 : samples >= 3 ? 0.75 : 0.6);
+    return true;
 }
 
 void ebb_growth_judge(struct ebb_study *study)
@@ -523,5 +544,6 @@ void ebb_growth_judge(struct ebb_study *study)
     for (size_t i = 0; i < study->groups.len; i++)
         judge(study, &study->groups.items[i]);
     share_support(study);
-    judge_suspect(study);
+    if (!support(study, best_suspect(study)))
+        support(study, only_taker(study));
 }

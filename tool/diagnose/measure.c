@@ -96,21 +96,24 @@ static void add_series(const struct ebb_study *study, struct ebb_group *group, u
         ebb_sampling_variance(born + freed, track->event_bytes, track->weight);
 }
 
-/* A Go map's tables die because it grows, each for one of twice its size or for two: about as much
- * of them dies as lives in the end. What dies beyond that was emptied or dropped. */
-static double count_outgrown(const struct ebb_study *study, const struct ebb_group *group)
+/* A Go map's tables die because it grows: each gives way to one of twice its size, which counts twice
+ * among samples, or splits in two. So as much of them dies as is born beyond what dies, give or take
+ * so many standard errors; what dies besides was emptied or dropped. */
+static double count_outgrown(const struct ebb_study *study, const struct ebb_group *group,
+                             double errors)
 {
-    double deaths = 0, alive = 0;
+    double deaths = 0, births = 0;
     if (!study->program.go || !group->container || group->container->kind != EBB_CONTAINER_MAP)
         return 0;
     for (size_t i = 0; i < group->series_count; i++) {
         const struct ebb_track *track = &study->tracks[group->series[i]];
-        if (track->table && !is_passing(study, track))
-            deaths += track->deaths;
-        if (track->table)
-            alive += track->samples_last;
+        if (!track->table || is_passing(study, track))
+            continue;
+        deaths += track->deaths;
+        births += track->births;
     }
-    return fmin(deaths, alive + 2 * sqrt(alive) + 1);
+    double error = sqrt(2 * (births + deaths)); /* of births - 2 deaths, at (births + deaths) / 3 */
+    return fmax(fmin(deaths, births - deaths + errors * error), 0);
 }
 
 /* Distinct lines of the user's own code that retain blocks. */
@@ -179,9 +182,10 @@ static void retained_from_counts(const struct ebb_study *study, struct ebb_group
     double level = 0;
     for (size_t i = 0; i < study->n; i++)
         level += group->samples[i] / (double)study->n;
-    double replaced = group->births + group->deaths - 2 * group->outgrown;
+    double outgrown = count_outgrown(study, group, 0);
+    double replaced = group->births + group->deaths - 2 * outgrown;
     group->wander = fmax(fmin(replaced, 2 * level) - group->retained - group->lost, 0);
-    if (group->deaths - group->outgrown < 1)
+    if (group->deaths - outgrown < 1)
         group->wander = 0;
     group->retained_bytes = group->retained * mean;
     group->retained_objects = fmax(ebb_study_net(study, group->objects), 0);
@@ -488,7 +492,7 @@ void ebb_group_measure(struct ebb_study *study, struct ebb_group *group)
         return;
     for (size_t i = 0; i < group->series_count; i++)
         add_series(study, group, group->series[i]);
-    group->outgrown = count_outgrown(study, group);
+    group->outgrown = count_outgrown(study, group, 1.65);
     group->event_bytes /= group->births + 1e-9 * (double)group->series_count;
     if (study->survivors_known)
         retained_from_survivors(study, group);
