@@ -118,14 +118,16 @@ static bool is_filling_queue(const struct ebb_study *study, const struct ebb_gro
 }
 
 /* Retained blocks from all parts of the window: not all recent (a cache that replaces, a saw-tooth)
- * and not all at one moment. */
+ * and not all at one moment, which with two of them is chance unless they are so large that hardly
+ * one goes without a sample. */
 static bool is_spread(const struct ebb_study *study, const struct ebb_group *group)
 {
     if (has_knee(study, group))
         return true;
     double k = group->retained, first = group->retained_thirds[0];
     double middle = group->retained_thirds[1];
-    if (k >= 3 && group->concentration > (k < 8 ? 0.85 : 0.7))
+    bool large = group->event_bytes > 1.5 * (double)study->evidence->period;
+    if (k >= (large ? 2 : 3) && group->concentration > (k < 8 ? 0.85 : 0.7))
         return false;
     if (k >= 20)
         return first >= fmax(2, 0.03 * k) && first + middle >= 0.2 * k;
@@ -514,8 +516,8 @@ static struct ebb_group *only_taker(struct ebb_study *study)
             taker = group;
     }
     if (!taker || taker->growth.proof != EBB_PROOF_NONE || taker->gain < 0.75 * all ||
-        is_replaced(taker) || taker->lost > taker->outgrown ||
-        (taker->gain >= 3 && taker->concentration > 0.85) || is_refuted_by_collector(study, taker))
+        is_replaced(taker) || taker->lost > taker->outgrown || taker->gain < 3 ||
+        taker->concentration > 0.85 || is_refuted_by_collector(study, taker))
         return NULL;
     bool part = taker->growth.objects_rate >= 0.1 * study->blocks.rate ||
                 (study->bytes->steady && taker->growth.rate >= 0.3 * study->bytes->rate);
