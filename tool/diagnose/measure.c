@@ -426,6 +426,33 @@ static void time_last_rise(const struct ebb_study *study, struct ebb_backing *ta
     table->last_rise_s = study->times[i];
 }
 
+/* Go's samples are as of a collection before the look, so that a rise may be seen a look late. What
+ * the collector found alive is exact: where a table makes most of its rise, and it has stood still
+ * since before the table was last seen to rise, the table had risen by then. The rise before that may
+ * have been a look earlier too: the gap is the longest that agrees with both. */
+static void settle_by_heap(const struct ebb_study *study, struct ebb_backing *table,
+                           size_t before_last)
+{
+    const double *heap = study->heap.values;
+    size_t last = study->n - 1, i = 0;
+    double still = 0.1 * table->size;
+    if (study->heap_looks < 4 || table->size - table->first_size < 0.5 * (heap[last] - heap[0]))
+        return;
+    while (i < last && study->times[i] < table->last_rise_s)
+        i++;
+    size_t seen = i;
+    while (i > 0 && fabs(heap[i - 1] - heap[last]) <= still)
+        i--;
+    for (size_t later = i; later < last; later++)
+        if (fabs(heap[later] - heap[last]) > still)
+            return;
+    if (i == 0 || i == seen)
+        return;
+    double since = before_last > 0 ? study->times[before_last - 1] : 0;
+    table->last_rise_s = study->times[i];
+    table->last_gap_s = fmax(table->last_rise_s - since, 0);
+}
+
 static void measure_table(struct ebb_study *study, struct ebb_group *group)
 {
     struct ebb_backing *table = &group->table;
@@ -434,7 +461,8 @@ static void measure_table(struct ebb_study *study, struct ebb_group *group)
     if (!largest || table->size <= 0)
         return;
     table->last_gap_s = 0;
-    double before_last = 0, reference = 0, at_two_thirds = 0, dropped = 0, highest = 0;
+    double reference = 0, at_two_thirds = 0, dropped = 0, highest = 0;
+    size_t before_last = 0, last = 0; /* rises */
     for (size_t i = 0; i < study->n; i++) {
         if (table->first_size == 0)
             table->first_size = reference = largest[i];
@@ -451,14 +479,17 @@ static void measure_table(struct ebb_study *study, struct ebb_group *group)
             table->doublings++;
             reference = largest[i];
         }
-        before_last = table->last_rise_s;
-        table->last_rise_s = study->times[i];
+        before_last = last;
+        last = i;
     }
+    table->last_rise_s = study->times[last];
     judge_filling(study, table, largest);
     if (parts && table->rises >= 2)
         time_last_rise(study, table);
     double rise = table->size - table->first_size;
-    table->last_gap_s = table->last_rise_s - before_last;
+    table->last_gap_s = table->last_rise_s - study->times[before_last];
+    if (study->program.go && table->rises >= 2)
+        settle_by_heap(study, table, before_last);
     table->steady_share = rise > 0 ? (table->size - at_two_thirds) / rise : 0;
 
     /* A table that doubles under even load doubles after twice the time it took the last time. When

@@ -161,6 +161,7 @@ static void read_go(struct ebb_study *study)
         study->heap.values[i] = live;
         study->blocks.values[i] = (double)seen[i].go.mallocs - (double)seen[i].go.frees;
     }
+    study->heap_looks = count;
     study->heap.known = count >= 4 && count * 4 >= n * 3;
     bridge(study->heap.values, told, n);
     if (forced)

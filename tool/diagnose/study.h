@@ -165,6 +165,7 @@ struct ebb_study {
     struct ebb_track *tracks; /* per series */
     struct ebb_signal blocks, anonymous;
     struct ebb_signal heap;         /* Go: bytes that the last collection found alive */
+    size_t heap_looks;              /* ... at how many looks that was told */
     const struct ebb_signal *bytes; /* the better witness of the two gauges of bytes */
     uint32_t *survivors;            /* indexes into the evidence, by series */
     uint32_t *survivors_start;      /* per series, and one more */
