@@ -30,10 +30,27 @@ static bool is_supported(const struct ebb_study *study, double bytes_rate, doubl
            (study->bytes->steady && study->bytes->rate >= 0.3 * bytes_rate);
 }
 
-/* Whether the last third of `signal` leaves no room for what is claimed of it. */
-static bool refutes(const struct ebb_signal *signal, double claim)
+/* How much the last third of `signal` can have added: what it rose by and its noise, which a steep start
+ * exaggerates where looks are few, and never more than it moved. */
+static double most_added(const struct ebb_study *study, const struct ebb_signal *signal)
 {
-    return signal->known && signal->course.thirds[2] + 2 * signal->course.noise < 0.3 * claim / 3;
+    double lowest = INFINITY, highest = -INFINITY;
+    size_t looks = 0;
+    for (size_t i = 0; i < study->n; i++) {
+        if (i + 1 < study->n && study->times[i + 1] <= study->span * 2 / 3)
+            continue;
+        lowest = fmin(lowest, signal->values[i]);
+        highest = fmax(highest, signal->values[i]);
+        looks++;
+    }
+    double most = signal->course.thirds[2] + 2 * signal->course.noise;
+    return looks >= 3 ? fmin(most, highest - lowest) : most;
+}
+
+/* Whether that leaves no room for what is claimed of the whole window. */
+static bool refutes(const struct ebb_study *study, const struct ebb_signal *signal, double claim)
+{
+    return signal->known && most_added(study, signal) < 0.3 * claim / 3;
 }
 
 /* Whether the claim is as large as all that the signal moved by. */
@@ -56,19 +73,20 @@ static bool is_refuted_by_collector(const struct ebb_study *study, const struct 
     double bytes = group->retained_bytes, objects = group->retained_objects;
     if (!study->program.go)
         return false;
-    bool by_heap = (heap->known && refutes(heap, bytes)) ||
+    bool by_heap = (heap->known && refutes(study, heap, bytes)) ||
                    (heap->course.shape == EBB_SHAPE_SAWTOOTH && is_most_of(study, heap, bytes));
-    bool by_blocks = (refutes(blocks, objects) || blocks->course.shape == EBB_SHAPE_SAWTOOTH) &&
-                     is_most_of(study, blocks, objects);
+    bool by_blocks =
+        (refutes(study, blocks, objects) || blocks->course.shape == EBB_SHAPE_SAWTOOTH) &&
+        is_most_of(study, blocks, objects);
     return by_heap || by_blocks;
 }
 
 static bool is_refuted(const struct ebb_study *study, const struct ebb_group *group)
 {
-    bool blocks = refutes(&study->blocks, group->retained_objects);
+    bool blocks = refutes(study, &study->blocks, group->retained_objects);
     if (study->program.go && !study->blocks.known)
         blocks = true;
-    return blocks && refutes(study->bytes, group->retained_bytes);
+    return blocks && refutes(study, study->bytes, group->retained_bytes);
 }
 
 /* A Go map's entries lie in its tables, which double: between two doublings nothing grows. */
@@ -290,8 +308,10 @@ static bool is_filled_up(const struct ebb_study *study, const struct ebb_group *
         const struct ebb_track *track = &study->tracks[group->series[i]];
         objects += track->table ? 0 : track->net_objects;
     }
-    return (study->heap.known && bytes > 4 * group->event_bytes && refutes(&study->heap, bytes)) ||
-           (study->program.go && group->entry_objects > 0 && refutes(&study->blocks, objects));
+    return (study->heap.known && bytes > 4 * group->event_bytes &&
+            refutes(study, &study->heap, bytes)) ||
+           (study->program.go && group->entry_objects > 0 &&
+            refutes(study, &study->blocks, objects));
 }
 
 /* Entries without memory of their own leave no other trace than processor time: since the table
