@@ -80,14 +80,20 @@ static void spend(struct sim *sim, const char *frames, double seconds, double fr
     sim->evidence.costs_window_s[EBB_COST_CPU] = 30;
 }
 
+/* Ends the window. */
+static void diagnose(struct sim *sim, struct ebb_report *report)
+{
+    struct ebb_evidence *evidence = sim_finish(sim);
+    struct ebb_error error;
+    evidence->survivors.len = 0; /* Go's profiles list none */
+    assert_int_equal(ebb_diagnose(&evidence, 1, report, &error), 0);
+}
+
 /* Ends the window: whether the first verdict has the pattern (NULL: healthy) and the site. */
 static bool is_found(struct sim *sim, const char *pattern, const char *site)
 {
-    struct ebb_evidence *evidence = sim_finish(sim);
-    evidence->survivors.len = 0; /* Go's profiles list none */
     struct ebb_report report;
-    struct ebb_error error;
-    assert_int_equal(ebb_diagnose(&evidence, 1, &report, &error), 0);
+    diagnose(sim, &report);
     const struct ebb_verdict *first = report.verdict_count ? &report.verdicts[0] : NULL;
     bool right = first ? pattern && strcmp(first->pattern, pattern) == 0 &&
                              strcmp(first->site.function, site) == 0
@@ -352,11 +358,8 @@ static void an_even_climb_is_not_made_by_bystanders(void **state)
             warm = sim.now > 5;
         } while (sim_advance(&sim, TICK));
         add_runtime(&sim, false);
-        struct ebb_evidence *evidence = sim_finish(&sim);
-        evidence->survivors.len = 0;
         struct ebb_report report;
-        struct ebb_error error;
-        assert_int_equal(ebb_diagnose(&evidence, 1, &report, &error), 0);
+        diagnose(&sim, &report);
         for (size_t i = 0; i < report.verdict_count; i++)
             if (strcmp(report.verdicts[i].site.function, "main.note") != 0)
                 fail_msg("seed %u: %s is accused", seed, report.verdicts[i].site.function);

@@ -299,8 +299,8 @@ static double unexplained(const struct ebb_study *study)
     double rate = study->bytes->steady ? study->bytes->rate - explained : 0;
     /* Growth inside memory that the process already holds shows in the number of blocks only. */
     const struct ebb_observation *end = &study->evidence->observations.items[study->n - 1];
-    double blocks = study->blocks.values ? study->blocks.values[study->n - 1] : 0;
-    if (study->blocks.steady && end->allocs > 0 && blocks > 0 && explained == 0) {
+    double blocks = study->blocks.steady ? study->blocks.values[study->n - 1] : 0;
+    if (blocks > 0 && end->allocs > 0 && explained == 0) {
         double made = (double)end->alloc_bytes / (double)end->allocs;
         rate = fmax(rate, study->blocks.rate * fmin(made, study->live[study->n - 1] / blocks));
     }
